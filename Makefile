@@ -1,0 +1,67 @@
+# Every target installs what it needs into .venv; `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test check format pytest plan run status retry verify report clean
+
+PYTHON ?= python3
+RESULTS ?= results
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+HARNESS := $(BIN)/harness
+SETTINGS := results=$(RESULTS) $(ARGS)
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo '  RESULTS=folder says where results go (results), ARGS="..." passes overrides, PYTHON=... chooses the Python'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is not: install it (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python) or name one with make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) lacks its venv module: install it (Debian, Ubuntu: apt install python3-venv)"; exit 2; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing the harness into $(VENV) (about 2 minutes the first time)"
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing what checks and tests need (about 2 minutes the first time)"
+	@$(PIP) install -e '.[dev]'
+	@$(PIP) install --no-deps xautodl==1.0.0
+	@touch $@
+
+install: $(VENV)/.installed ## install the harness into .venv
+install-dev: $(VENV)/.installed-dev ## install also what checks and tests need
+
+demo: install ## train the embedded zoo, measure it over Ray workers, build the report
+	@$(HARNESS) zoo train $(SETTINGS)
+	@$(HARNESS) run $(SETTINGS)
+	@$(HARNESS) verify $(SETTINGS)
+	@$(HARNESS) report $(SETTINGS)
+
+test: check pytest ## install, check, test
+
+check: install-dev ## ruff, pyright, the import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+format: install-dev ## format and mend what ruff can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+pytest: install-dev ## the tests alone; ARGS="-k name" chooses
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+plan run status retry verify report: install ## the command of that name; ARGS="study.archs=0-99 runner=inline"
+	@$(HARNESS) $@ $(SETTINGS)
+
+clean: ## remove .venv and caches; results stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,0 +1,1 @@
+"""A benchmark harness over NAS search spaces: networks in, calibration measurements out."""

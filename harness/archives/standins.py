@@ -1,0 +1,160 @@
+"""Stand-ins for the numpy and torch functions that a NATS-Bench pickle calls: same results, plain numbers only.
+
+A pickle can call what it is given with any arguments and set attributes on any object that it made. So the callables
+are instances of classes with empty ``__slots__``, check every argument, and return tuples, which have no attributes to
+set. ``torch.Tensor`` would not do: its ``__setstate__`` lets a pickle point it at other memory.
+
+Refusals are ``pickle.UnpicklingError``; :func:`harness.archives.restricted.read_pickle` adds the name of the file.
+"""
+
+import io
+import math
+import pickle
+import re
+from collections import OrderedDict
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.archives.opcodes import check_opcodes
+from harness.archives.untrusted import shown
+
+# The first pickle of every storage that torch writes inside another pickle, whatever its version. It excludes the zip
+# format, which can be compressed and so expand beyond the cap.
+_STORAGE_MAGIC = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
+_SCALAR_CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+_TENSOR_DTYPES = frozenset(
+    {
+        torch.bool,
+        torch.uint8,
+        torch.int8,
+        torch.int16,
+        torch.int32,
+        torch.int64,
+        torch.float16,
+        torch.bfloat16,
+        torch.float32,
+        torch.float64,
+    }
+)
+_MAX_DIMENSIONS = 8
+# Before its numbers, a storage holds five pickles: magic number, version, system, description and key.
+_STORAGE_PICKLES = 5
+_MAX_STORAGE_OPCODES = 100
+
+
+class StoredTensor(NamedTuple):
+    """A tensor as the restricted reader returns it, out of reach of the pickle that it came from."""
+
+    tensor: Tensor
+
+
+class _Storage(NamedTuple):
+    """The numbers behind a tensor, as a tensor of one dimension."""
+
+    flat: Tensor
+
+
+class _PlainDType(NamedTuple):
+    """A little-endian dtype of plain numbers."""
+
+    dtype: np.dtype
+
+    def __setstate__(self, state: object) -> None:
+        """Accept the state that says what is so already: numpy's, of a plain little-endian dtype."""
+        if state not in ((3, order, None, None, None, -1, -1, 0) for order in "<|"):
+            _refuse(f"dtype state {shown(state)} is not that of a plain little-endian number")
+
+
+class _MakeDType:
+    """``numpy.dtype(code, align, copy)``."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: object) -> _PlainDType:
+        code = arguments[0] if arguments else None
+        if not isinstance(code, str) or code not in _SCALAR_CODES:
+            _refuse(f"dtype {shown(code)} is not a plain number")
+        return _PlainDType(np.dtype("<" + code))
+
+
+class _MakeScalar:
+    """``numpy.core.multiarray.scalar(dtype, content)``."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: object) -> np.generic:
+        match arguments:
+            case (_PlainDType(dtype), bytes(content)) if len(content) == dtype.itemsize:
+                return np.frombuffer(content, dtype)[0]
+        _refuse("a numpy scalar is not made of a plain dtype and as many bytes")
+
+
+class _LoadStorage:
+    """``torch.storage._load_from_bytes(content)``, which itself is an unrestricted unpickler."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: object) -> _Storage:
+        match arguments:
+            case (bytes(content),) if content.startswith(_STORAGE_MAGIC):
+                return _Storage(_flat_tensor(content))
+        _refuse("what should be the storage of a tensor is something else; refused, nothing of it was run")
+
+
+class _RebuildTensor:
+    """``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)``."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: object) -> StoredTensor:
+        match arguments:
+            case (_Storage(flat), int(offset), tuple(size), tuple(stride), bool(), OrderedDict() as hooks) if not hooks:
+                if _fits(len(flat), offset, size, stride):
+                    return StoredTensor(flat.as_strided(size, stride, offset))
+        _refuse("a tensor has hooks or does not lie within its storage")
+
+
+def _flat_tensor(content: bytes) -> Tensor:
+    stream = io.BytesIO(content)
+    for _ in range(_STORAGE_PICKLES):
+        check_opcodes(stream, _MAX_STORAGE_OPCODES)
+    stream.seek(0)
+    try:
+        storage = torch.load(stream, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        # torch's own message advises to switch its protection off.
+        name = re.search(r"GLOBAL ([\w.]+)", str(error))
+        asked = f"asks for {name[1]}" if name else "is not plain numbers"
+        raise pickle.UnpicklingError(
+            f"the storage of a tensor {asked}; refused by torch, nothing of it was run"
+        ) from error
+    if not isinstance(storage, torch.storage.TypedStorage) or storage.dtype not in _TENSOR_DTYPES:
+        _refuse(f"the storage of a tensor is a {type(storage).__name__}, not plain numbers")
+    flat = torch.empty(0, dtype=storage.dtype).set_(storage)
+    if flat.nbytes > len(content):
+        _refuse(f"the storage of a tensor claims {flat.nbytes:,} bytes and has fewer")
+    return flat
+
+
+def _fits(length: int, offset: int, size: tuple[object, ...], stride: tuple[object, ...]) -> bool:
+    """Return whether a strided view lies within a flat tensor and is not larger than it."""
+    sizes = [n for n in size if type(n) is int and n >= 0]
+    strides = [n for n in stride if type(n) is int and n >= 0]
+    if not len(sizes) == len(size) == len(strides) == len(stride) <= _MAX_DIMENSIONS:
+        return False
+    n_elements = math.prod(sizes)
+    last = sum((n - 1) * step for n, step in zip(sizes, strides, strict=True)) if n_elements else -1
+    return type(offset) is int and 0 <= offset and offset + last < length and n_elements <= length
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise pickle.UnpicklingError(reason)
+
+
+make_dtype = _MakeDType()
+make_scalar = _MakeScalar()
+load_storage = _LoadStorage()
+rebuild_tensor = _RebuildTensor()

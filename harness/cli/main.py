@@ -1,0 +1,67 @@
+"""``harness COMMAND [overrides]``: which command, its settings, and its exit code.
+
+0 done; 1 finished with failures or violations; 2 bad usage, configuration or input, nothing changed; 3 stopped early,
+run again to resume.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from harness.cli import plan, report, run, status, verify, zoo
+from harness.config import Settings, compose
+from harness.errors import HarnessError, StoppedEarlyError
+
+DONE, FAILURES, REFUSED, STOPPED = 0, 1, 2, 3
+
+_OVERRIDES = "Hydra overrides, such as study.archs=0-99 or runner=inline; conf/config.yaml explains every key"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[Settings, argparse.Namespace], int] = arguments.command
+    try:
+        return command(compose(arguments.overrides), arguments)
+    except StoppedEarlyError as error:
+        return _complain("stopped", error, STOPPED)
+    except HarnessError as error:
+        return _complain("error", error, REFUSED)
+    except KeyboardInterrupt:
+        return _complain("stopped", "interrupted; what was committed is kept, run again to resume", STOPPED)
+
+
+def _complain(what: str, message: object, code: int) -> int:
+    sys.stderr.write(f"harness: {what}: {message}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="harness", description="Evaluate NAS search spaces; see README.md.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(commands, "plan", plan.plan, "show what is wanted, done, missing and failed")
+    _add(commands, "run", run.run, "make what is missing; again resumes")
+    _add(commands, "retry", run.retry, "make what has failed or was absent once more")
+    _add(commands, "status", status.status, "show what the store holds, failures and live workers")
+    verify_parser = _add(commands, "verify", verify.verify, "prove that the store is sound and complete")
+    verify_parser.add_argument("--clean", action="store_true", help="first remove what killed writers left behind")
+    _add(commands, "report", report.report, "execute the notebooks of analysis/ and build the page")
+    zoo_parser = _add(commands, "zoo", zoo.train, "train the zoo: `harness zoo train`", word="train")
+    zoo_parser.description = "Train the zoo of the `zoo` node of the configuration, as NATS-Bench archives."
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    function: Callable[[Settings, argparse.Namespace], int],
+    summary: str,
+    *,
+    word: str | None = None,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary)
+    if word is not None:
+        parser.add_argument("action", choices=[word])
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help=_OVERRIDES)
+    parser.set_defaults(command=function)
+    return parser

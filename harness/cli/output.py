@@ -1,0 +1,91 @@
+"""What the commands print: progress, tables, and what to do next."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+def console() -> Console:
+    """Return a console on standard output; wide where that is no terminal, so that no table is cut."""
+    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under column names; numbers stand right."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
+    for name, is_numeric in zip(columns, numeric, strict=True):
+        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    console().print(table)
+
+
+def say(message: str) -> None:
+    """Print a line."""
+    console().print(message, markup=False, soft_wrap=True)
+
+
+def next_step(*steps: str) -> None:
+    """Print what to do next."""
+    for step in steps:
+        say(f"next: {step}")
+
+
+@dataclass
+class Meter:
+    """Counts what is done and shows it: one live line on a terminal, a plain line every tenth elsewhere.
+
+    Attributes:
+        what: What is counted, such as ``units``.
+        total: How many there are.
+    """
+
+    what: str
+    total: int
+    done: int = 0
+    note: str = ""
+    _start: float = field(default_factory=time.monotonic)
+    _printed: int = 0
+    _live: Progress | None = None
+
+    def advance(self, number: int, note: str = "") -> None:
+        """Count ``number`` more and show it."""
+        self.done += number
+        self.note = note
+        if self._live is not None:
+            self._live.update(self._live.task_ids[0], completed=self.done, note=note)
+        elif self.done * 10 // max(self.total, 1) > self._printed:
+            self._printed = self.done * 10 // max(self.total, 1)
+            say(self._line())
+
+    def _line(self) -> str:
+        rate = self.done / max(time.monotonic() - self._start, 1e-9)
+        left = (self.total - self.done) / max(rate, 1e-9)
+        note = f", {self.note}" if self.note else ""
+        return f"  {self.done:,}/{self.total:,} {self.what}, {rate:.1f}/s, {left:.0f} s left{note}"
+
+
+@contextmanager
+def meter(what: str, total: int) -> Iterator[Meter]:
+    """Show a meter while the body runs."""
+    if not sys.stdout.isatty():
+        yield Meter(what, total)
+        return
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(what),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console()) as live:
+        live.add_task(what, total=total, note="")
+        yield Meter(what, total, _live=live)

@@ -1,0 +1,95 @@
+"""``harness run`` makes what is missing, ``harness retry`` what has failed: plan, place, commit, count."""
+
+import argparse
+import math
+
+from harness.cli.output import meter, next_step, say
+from harness.cli.plan import print_counts
+from harness.cli.session import placing, selections, writable_store
+from harness.config import Settings
+from harness.errors import StoppedEarlyError, StoreError
+from harness.runner.inference import Inference
+from harness.runner.placement import Outcome
+from harness.runner.plan import Plan, halve, make_plan
+from harness.runner.provenance import describe_run, new_run_id
+from harness.runner.work import EvaluateTask, ParcelDone
+from harness.store import StoreRoot
+from harness.store.live import end_run
+from harness.store.reader import Store
+from harness.store.writer import write_failures, write_run
+from harness.values import Failure, FailureKind, Parcel
+
+
+def run(settings: Settings, _: argparse.Namespace) -> int:
+    """Make the missing units; return 0, or 1 if units of the plan have failed."""
+    return _execute(settings, "run")
+
+
+def retry(settings: Settings, _: argparse.Namespace) -> int:
+    """Make the failed and absent units once more; return 0, or 1 if some fail again."""
+    return _execute(settings, "retry")
+
+
+def _execute(settings: Settings, command: str) -> int:
+    chosen = selections(settings)
+    root = writable_store(settings.store)
+    plan = make_plan(settings.study, chosen, Store(root), retry=command == "retry")
+    if not len(plan):
+        return _nothing_to_do(plan, settings, command)
+    print_counts(plan)
+    run_id = new_run_id()
+    try:
+        write_run(root, describe_run(run_id, command, settings.as_json))
+        _place(plan, settings, root, run_id)
+    except StoreError as error:
+        raise StoppedEarlyError(f"{error}; what was committed is kept, `harness {command}` resumes") from error
+    finally:
+        end_run(root, run_id)
+    after = make_plan(settings.study, chosen, Store(root), retry=False)
+    print_counts(after)
+    return _conclude(after, settings)
+
+
+def _nothing_to_do(plan: Plan, settings: Settings, command: str) -> int:
+    done = sum(count.done for count in plan.counts)
+    what = "failed or absent" if command == "retry" else "missing"
+    say(f"nothing to do: no unit is {what}, {done:,} units are done in {settings.store}")
+    return _conclude(plan, settings)
+
+
+def _conclude(plan: Plan, settings: Settings) -> int:
+    failed = sum(count.failed for count in plan.counts)
+    if failed:
+        say(f"{failed:,} units have failed; `harness status` lists them, `harness retry` makes them once more")
+        return 1
+    next_step(f"`harness verify` audits {settings.store}", f"`harness report` builds {settings.report}/index.html")
+    return 0
+
+
+def _place(plan: Plan, settings: Settings, root: StoreRoot, run_id: str) -> None:
+    """Hand the parcels of a plan to workers and count what they commit."""
+    options = settings.runner
+    task = EvaluateTask(
+        archives={archive.space: str(archive.path) for archive in settings.archives},
+        store=root,
+        run_id=run_id,
+        inference=Inference(options.device, options.batch_size),
+        threads=options.threads,
+    )
+    # Small plans make small parcels, so that every worker has some and the progress moves.
+    records = max(1, min(options.parcel_records, math.ceil(len(plan) / (options.workers * 4))))
+    failed = 0
+    with placing(options) as place, meter("units", len(plan)) as progress:
+        for outcome in place(task, plan.parcels(records), halve):
+            failed += _count_failed(outcome, root, run_id)
+            progress.advance(len(outcome.item.units), f"{failed} failed" if failed else "")
+
+
+def _count_failed(outcome: Outcome[Parcel, ParcelDone], root: StoreRoot, run_id: str) -> int:
+    """Return the number of failed units of a parcel; a unit on which workers keep dying becomes a failure row."""
+    if outcome.result is not None:
+        return outcome.result.failed
+    lost = outcome.lost or "the worker died"
+    failures = [Failure(unit, FailureKind.FAILED, "worker", "WorkerDied", lost, "") for unit in outcome.item.units]
+    write_failures(root, failures, run_id)
+    return len(failures)

@@ -1,0 +1,94 @@
+"""From command-line overrides to :class:`harness.config.settings.Settings`, with every refusal as a ConfigError."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.config.schema import Config
+from harness.config.settings import Settings, convert
+from harness.errors import ConfigError
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def compose(overrides: Sequence[str], conf: Path = CONF) -> Settings:
+    """Return the settings that ``conf/config.yaml`` and some overrides make.
+
+    Args:
+        overrides: Hydra overrides, such as ``study.archs=0-99`` or ``runner=inline``.
+        conf: The folder of the configuration.
+
+    Raises:
+        ConfigError: An override is not understood, names an unknown key or group, or has a value that cannot be.
+    """
+    if not (conf / "config.yaml").is_file():
+        raise ConfigError(f"no configuration at {conf}: the harness runs from a checkout, with conf/ beside harness/")
+    ConfigStore.instance().store(name="schema", node=Config)
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        _refuse_lists_for_groups(_parsed(overrides), conf)
+        try:
+            config = hydra_compose("config", overrides=list(overrides))
+            resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(_explain(error, overrides, conf)) from error
+    if not isinstance(resolved, dict):
+        raise ConfigError(f"expected a mapping in {conf / 'config.yaml'}")
+    return convert({str(key): value for key, value in resolved.items()})
+
+
+def _parsed(overrides: Sequence[str]) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise ConfigError(
+            f"cannot read an override: {error}; write KEY=VALUE, with a value that holds = or ( in quotes"
+        ) from error
+
+
+def groups(conf: Path = CONF) -> dict[str, list[str]]:
+    """Return the configuration groups and their options."""
+    folders = sorted(path for path in conf.iterdir() if path.is_dir())
+    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+
+
+def _refuse_lists_for_groups(overrides: Sequence[Override], conf: Path) -> None:
+    """Hydra silently keeps the last of a list that is given to a group."""
+    options = groups(conf)
+    for override in overrides:
+        if override.key_or_group in options and isinstance(override.value(), list):
+            raise ConfigError(
+                f"{override.input_line}: {override.key_or_group} is a group and takes one of "
+                f"{', '.join(options[override.key_or_group])}; lists belong to the keys of study"
+            )
+
+
+def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
+    """Hydra's message, with the known keys that come nearest to what was written."""
+    message = str(error).strip().splitlines()[0]
+    known = _known_keys(conf)
+    written = [override.split("=", 1)[0].lstrip("+~") for override in overrides]
+    hints = [
+        f"{key}: did you mean {' or '.join(near)}?" if near else f"{key}: unknown key"
+        for key in written
+        if key not in known
+        for near in [difflib.get_close_matches(key, known, n=2)]
+    ]
+    return "; ".join([message, *hints, f"keys and their meaning: {conf / 'config.yaml'}"])
+
+
+def _known_keys(conf: Path) -> set[str]:
+    known = {*groups(conf), *(field.name for field in fields(Config))}
+    for node in fields(Config):
+        if isinstance(node.type, type) and is_dataclass(node.type):
+            known |= {f"{node.name}.{key.name}" for key in fields(node.type)}
+    return known

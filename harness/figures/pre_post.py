@@ -1,0 +1,62 @@
+"""What does temperature scaling change? Calibration error before and after, one point per network."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.figures.style import SPACE_COLOURS, SPACE_LABELS, SPACE_MARKERS, diagonal, house_style
+
+_MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
+
+
+def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.DataFrame:
+    """Return one row per network with columns ``pre`` and ``post``, joined by its key.
+
+    Args:
+        rows: Measurement rows of one protocol, condition, split and label set, with calibrators ``none`` and ``post``.
+        column: The measurement.
+        post: The calibrator of the ``post`` values.
+
+    Raises:
+        ValueError: A network has several rows of one calibrator, so that a join would pair the wrong ones.
+    """
+    if rows.duplicated([*_MODEL, "calibrator"]).any():
+        raise ValueError("expected one row per network and calibrator; filter to one protocol, condition and split")
+    pre = rows[rows["calibrator"] == "none"].set_index(_MODEL)[column].rename("pre")
+    after = rows[rows["calibrator"] == post].set_index(_MODEL)[column].rename("post")
+    return pd.concat([pre, after], axis=1, join="inner").reset_index()
+
+
+def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure:
+    """Return a scatter of a calibration error after temperature scaling against the one before, on the same images.
+
+    Args:
+        rows: Measurement rows of one protocol, condition, split and label set.
+        column: The calibration error.
+
+    Raises:
+        ValueError: A network has several rows of one calibrator.
+    """
+    pairs = joined(rows, column)
+    high = 105 * float(pairs[["pre", "post"]].max().max())
+    with house_style():
+        figure, axes = plt.subplots(figsize=(5.2, 4.6))
+        diagonal(axes, 0, high, "no change")
+        for space, members in pairs.groupby("space"):
+            axes.scatter(
+                100 * members["pre"],
+                100 * members["post"],
+                s=34,
+                alpha=0.85,
+                color=SPACE_COLOURS[str(space)],
+                marker=SPACE_MARKERS[str(space)],
+                edgecolor="white",
+                linewidth=0.5,
+                label=SPACE_LABELS[str(space)],
+            )
+        better = int((pairs["post"] < pairs["pre"]).sum())
+        axes.set(xlabel=f"{column} before (points)", ylabel=f"{column} after (points)", xlim=(0, high), ylim=(0, high))
+        axes.set_title(f"Temperature scaling lowers {column} of {better} of {len(pairs)} networks")
+        axes.legend(loc="upper left")
+    plt.close(figure)
+    return figure

@@ -1,0 +1,91 @@
+"""From logits to probabilities, and from probabilities to the binary events whose calibration is measured.
+
+Every calibration error here compares predicted probabilities of an event with whether it happened. `Ranked` holds such
+pairs in ascending order of probability, sorted once and shared by all the measurements: the event is "the prediction is
+right" for the top-label ones and "the label is k" for the classwise ones.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Integer
+
+from harness.metrics.checks import require_logits
+
+
+class Ranked(NamedTuple):
+    """Predicted probabilities of one binary event per sample, ascending; equal ones keep the order of the samples.
+
+    Attributes:
+        probability: Predicted probabilities in [0, 1], ascending.
+        outcome: Whether the event happened, in the same order.
+        excess: Running sums of (probability - outcome): ``excess[i]`` is that of the i lowest, so the samples from
+            i up to j - 1 together are over-confident by ``excess[j] - excess[i]``.
+    """
+
+    probability: Float64[np.ndarray, " n"]
+    outcome: Bool[np.ndarray, " n"]
+    excess: Float64[np.ndarray, " n+1"]
+
+
+def softmax(logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
+    """Returns the class probabilities in float64, each row in [0, 1] and summing to 1.
+
+    ``p_k = exp(z_k - max z) / sum_j exp(z_j - max z)``; computed in float64 whatever the dtype of the logits.
+
+    Args:
+        logits: Finite class scores, shape (n, classes).
+
+    Returns:
+        Probabilities, shape (n, classes).
+
+    Raises:
+        TypeError: If the dtype is not floating point.
+        ValueError: If the shape is wrong or a value is NaN or infinite.
+
+    Example:
+        >>> softmax(np.array([[0.0, 1000.0], [2.0, 2.0]])).tolist()
+        [[0.0, 1.0], [0.5, 0.5]]
+    """
+    require_logits(logits)
+    scores = logits.astype(np.float64)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def rank(probability: Float64[np.ndarray, " n"], outcome: Bool[np.ndarray, " n"]) -> Ranked:
+    """Returns the pairs in ascending order of probability, with their running excess.
+
+    Args:
+        probability: Predicted probabilities of the event, shape (n,), in [0, 1].
+        outcome: Whether it happened, shape (n,).
+
+    Example:
+        >>> rank(np.array([0.75, 0.5]), np.array([True, False])).excess.tolist()
+        [0.0, 0.5, 0.25]
+    """
+    order = np.argsort(probability, kind="stable")
+    probability, outcome = probability[order], outcome[order]
+    return Ranked(probability, outcome, excess=np.append(0.0, np.cumsum(probability - outcome)))
+
+
+def rank_top_label(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> Ranked:
+    """Returns the confidences ``max_k p_k``, ranked, with whether the predicted class was right.
+
+    The predicted class is the first of the classes with the highest probability.
+
+    Args:
+        probs: Class probabilities, shape (n, classes).
+        labels: Classes, shape (n,).
+    """
+    return rank(probs.max(axis=1), probs.argmax(axis=1) == labels)
+
+
+def rank_classes(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> list[Ranked]:
+    """Returns for each class k the probabilities ``p_k`` of all samples, ranked, with whether the label was k.
+
+    Args:
+        probs: Class probabilities, shape (n, classes).
+        labels: Classes, shape (n,).
+    """
+    return [rank(probability, labels == k) for k, probability in enumerate(np.ascontiguousarray(probs.T))]

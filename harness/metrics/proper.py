@@ -1,0 +1,64 @@
+"""Proper scoring rules: errors of the whole predicted distribution, minimal in expectation at the true one."""
+
+import numpy as np
+from jaxtyping import Float64, Integer
+
+from harness.metrics.undefined import Undefined
+
+
+def negative_log_likelihood(
+    probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
+) -> float | Undefined:
+    """Returns the mean of -log p_label in nats, at least 0, lower is better.
+
+    Undefined where a label has probability 0, whose loss is infinite; nothing is clipped.
+
+    Args:
+        probs: Class probabilities, shape (n, classes).
+        labels: Classes, shape (n,).
+
+    Example:
+        >>> round(negative_log_likelihood(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])), 6)
+        0.490415
+    """
+    of_label = probs[np.arange(labels.size), labels]
+    if n_zero := int((of_label == 0).sum()):
+        return Undefined(f"infinite: {n_zero} of {labels.size} labels have probability 0")
+    return float(np.abs(np.log(of_label)).mean())
+
+
+def brier_loss_sum(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> float:
+    """Returns the multiclass Brier score, in [0, 2], lower is better.
+
+    ``1 / N sum_i sum_k (p_ik - [label_i = k])^2``.
+
+    Args:
+        probs: Class probabilities, shape (n, classes).
+        labels: Classes, shape (n,).
+
+    Example:
+        >>> brier_loss_sum(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1]))
+        0.3125
+
+    Reference:
+        Brier, "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review, 1950.
+    """
+    error = probs.copy()
+    error[np.arange(labels.size), labels] -= 1
+    return float(np.sum(error**2) / labels.size)
+
+
+def brier_loss(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> float:
+    """Returns the Brier score per class, in [0, 2 / K], lower is better: `brier_loss_sum` divided by K.
+
+    The convention of the published tables.
+
+    Args:
+        probs: Class probabilities, shape (n, classes).
+        labels: Classes, shape (n,).
+
+    Example:
+        >>> brier_loss(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1]))
+        0.15625
+    """
+    return brier_loss_sum(probs, labels) / probs.shape[1]

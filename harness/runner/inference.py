@@ -1,0 +1,119 @@
+"""One model becomes logits: its network is built, its weights loaded, its accuracy checked."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64
+from torch import Tensor
+
+from harness import networks
+from harness.archives import Record, Trial
+from harness.datasets import ImageSet
+from harness.errors import EvaluationError
+from harness.values import ModelKey
+
+PRECISION = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """How networks are run.
+
+    Attributes:
+        device: Torch device, such as ``cpu`` or ``cuda``.
+        batch_size: Images per forward pass.
+    """
+
+    device: str
+    batch_size: int
+
+
+class Gate(NamedTuple):
+    """The accuracy gate of a model: what the archive recorded, what we recomputed, and the verdict."""
+
+    recorded_accuracy: float | None
+    recomputed_accuracy: float
+    recorded_loss: float | None
+    recomputed_loss: float
+    verdict: str
+
+
+class Inferred(NamedTuple):
+    """One model after its inference on the unshifted test images."""
+
+    logits: Float64[np.ndarray, "n classes"]
+    gate: Gate
+    weights_hash: str
+
+
+@dataclass
+class Stage:
+    """Where the making of a unit stands, for its failure row."""
+
+    name: str = "archive"
+
+
+def infer_model(model: ModelKey, record: Record, images: ImageSet, inference: Inference, stage: Stage) -> Inferred:
+    """Return the logits of a model on the test images, with its accuracy gate.
+
+    Raises:
+        MissingTrialError: The record does not hold the model.
+        DataError: The record holds no weights.
+        EvaluationError: The weights do not fit the network, or a logit is not finite.
+    """
+    trial = record.trial(model.dataset, model.seed, model.hp)
+    weights = record.weights(model.dataset, model.seed, model.hp)
+    stage.name = "weights"
+    if trial.num_classes != images.n_classes:
+        raise EvaluationError(f"{model}: {images.name} has {images.n_classes} classes, the record {trial.num_classes}")
+    network = build_network(model.space, record.arch_str, trial)
+    networks.load_weights(network, weights)
+    stage.name = "inference"
+    norm = images.normalisation
+    logits = networks.infer(
+        network, images.images, norm.mean, norm.std, batch_size=inference.batch_size, device=inference.device
+    )
+    if not torch.isfinite(logits).all():
+        bad = int((~torch.isfinite(logits)).any(dim=1).sum())
+        raise EvaluationError(f"{model}: expected finite logits, {bad} of {len(logits)} images gave NaN or infinity")
+    return Inferred(logits.double().numpy(), accuracy_gate(logits, images, trial), weights_hash(weights))
+
+
+def build_network(space: str, arch_str: str, trial: Trial) -> torch.nn.Module:
+    """Return the untrained network of a trial, with the skeleton that its record names."""
+    if trial.channels is None or trial.cells is None:
+        return networks.build(space, arch_str, trial.num_classes)
+    return networks.build(space, arch_str, trial.num_classes, trial.channels, trial.cells)
+
+
+def weights_hash(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of a state dict: names, types, shapes and values in their order."""
+    digest = hashlib.sha256()
+    for name, tensor in weights.items():
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def accuracy_gate(logits: Float32[Tensor, "n classes"], images: ImageSet, trial: Trial) -> Gate:
+    """Compare accuracy and loss on all test images, in float32, with those that the archive recorded.
+
+    Pass: within 0.1 points of accuracy and 1 % of the loss; warn: within 0.5 points; else fail; ``unrecorded`` where
+    the archive has no reference.
+    """
+    accuracy = float((logits.argmax(dim=1) == images.labels).double().mean())
+    loss = float(torch.nn.functional.cross_entropy(logits, images.labels))
+    recorded = trial.recorded
+    if recorded.accuracy is None or recorded.loss is None:
+        return Gate(recorded.accuracy, accuracy, recorded.loss, loss, "unrecorded")
+    # A millionth of slack: the recorded percentages are float32 and 0.1 points must not fail by rounding.
+    gap = abs(accuracy - recorded.accuracy) - 1e-6
+    if gap <= 0.001 and abs(loss - recorded.loss) <= 0.01 * recorded.loss + 1e-6:
+        verdict = "pass"
+    else:
+        verdict = "warn" if gap <= 0.005 else "fail"
+    return Gate(recorded.accuracy, accuracy, recorded.loss, loss, verdict)

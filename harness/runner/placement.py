@@ -1,0 +1,56 @@
+"""The one signature of placing work: ``place(task, items, ...)`` yields an :class:`Outcome` for every item.
+
+A task is a picklable object with ``start() -> Callable[[item], result]``: ``start`` runs once in each worker and
+returns the function that does the work. Items are pulled lazily. Only :mod:`harness.runner.cluster` can lose workers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+ItemIn = TypeVar("ItemIn", contravariant=True)
+ResultOut = TypeVar("ResultOut", covariant=True)
+
+
+class AbstractTask(Protocol[ItemIn, ResultOut]):
+    """Work that can be placed: prepared once per worker, then called with one item after another."""
+
+    def start(self) -> Callable[[ItemIn], ResultOut]:
+        """Prepare this process and return the function that turns an item into a result."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Item, Result]):
+    """What came of an item.
+
+    Attributes:
+        item: The item.
+        result: What the task returned; None if no worker survived the item.
+        lost: Why there is no result; None if there is one.
+    """
+
+    item: Item
+    result: Result | None
+    lost: str | None = None
+
+
+class Place(Protocol):
+    """The signature that the local and the Ray runner share."""
+
+    def __call__(
+        self,
+        task: AbstractTask[Item, Result],
+        items: Iterable[Item],
+        halve: Callable[[Item], Sequence[Item]],
+    ) -> Iterator[Outcome[Item, Result]]:
+        """Yield an outcome for every item, in the order in which they are finished.
+
+        Args:
+            task: What to do.
+            items: On what, pulled lazily.
+            halve: Parts an item whose workers keep dying; an item that gives fewer than two parts is given up as lost.
+        """
+        ...

@@ -1,0 +1,253 @@
+"""What is wanted, less what the store has: the units to make, as parcels of work.
+
+The wanted units are a cross join of what the study names, the done ones are read from the store, and the difference is
+an anti-join in DuckDB: there is no Python object per unit until a parcel is handed out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int64
+
+from harness import datasets
+from harness.archives import Archive
+from harness.datasets import ImageSet
+from harness.metrics import family
+from harness.runner.fingerprint import row_fingerprint
+from harness.runner.inference import PRECISION
+from harness.store.reader import Store
+from harness.store.schema import MODEL_KEY, UNIT_KEY, VARIANT_KEY, key_names
+from harness.values import ModelKey, Parcel, Study, UnitKey, Variant, WantedRow, WantedUnit, unit_fingerprint
+
+SETTING = ("dataset", "protocol", "condition", "severity")
+
+_UNIT = ", ".join(key_names(UNIT_KEY))
+_VARIANT = ", ".join(key_names(VARIANT_KEY))
+_SETTING = ", ".join(SETTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of a study that one archive can serve.
+
+    Attributes:
+        source: Name of the archive.
+        space: Its search space.
+        arch_indices: The wanted architectures of which it has records.
+        hps: The wanted budgets that it has.
+    """
+
+    source: str
+    space: str
+    arch_indices: Int64[np.ndarray, " n"]
+    hps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionCount:
+    """Units of one partition of the store: all that are wanted, and where they stand."""
+
+    space: str
+    dataset: str
+    protocol: str
+    total: int
+    done: int
+    missing: int
+    failed: int
+    absent: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do.
+
+    Attributes:
+        counts: Units per partition.
+        to_do: One row per unit to make, in the order of the archives' records, with its families and attempt.
+        rows: The wanted rows of every setting (dataset, protocol, condition, severity).
+    """
+
+    counts: tuple[PartitionCount, ...]
+    to_do: pa.Table
+    rows: Mapping[tuple[Any, ...], tuple[WantedRow, ...]]
+
+    def __len__(self) -> int:
+        return self.to_do.num_rows
+
+    def parcels(self, records: int) -> Iterator[Parcel]:
+        """Yield the units to make in parcels of at most ``records`` archive records, in index order."""
+        units = (self._unit(row) for batch in self.to_do.to_batches(max_chunksize=4096) for row in batch.to_pylist())
+        for (_, space), of_archive in groupby(units, key=lambda u: (u.key.model.source, u.key.model.space)):
+            held: list[WantedUnit] = []
+            n_records = 0
+            for _, of_record in groupby(of_archive, key=lambda u: u.key.model.arch_index):
+                if n_records == records:
+                    yield Parcel(space, tuple(held))
+                    held, n_records = [], 0
+                held += of_record
+                n_records += 1
+            yield Parcel(space, tuple(held))
+
+    def _unit(self, row: Mapping[str, Any]) -> WantedUnit:
+        model = ModelKey(**{name: row[name] for name in key_names(MODEL_KEY)})
+        key = UnitKey(model, row["protocol"], row["condition"], row["severity"])
+        rows = self.rows[tuple(row[name] for name in SETTING)]
+        return WantedUnit(key, rows, tuple(row["families"]), row["attempt"])
+
+
+def halve(parcel: Parcel) -> Sequence[Parcel]:
+    """Part a parcel in two, between records where it has several, else between units; a single unit stays whole."""
+    if len(parcel.units) < 2:
+        return [parcel]
+    records = [list(units) for _, units in groupby(parcel.units, key=lambda unit: unit.key.model.arch_index)]
+    first_half = records[: len(records) // 2]
+    middle = sum(map(len, first_half)) if first_half else len(parcel.units) // 2
+    return [Parcel(parcel.space, parcel.units[:middle]), Parcel(parcel.space, parcel.units[middle:])]
+
+
+def select(
+    study: Study, archive: Archive, source: str, arch_indices: Sequence[int], budgets: Sequence[str]
+) -> Selection:
+    """Return what an archive can serve of a study: listed architectures with a record, budgets that it has."""
+    held = np.intersect1d(np.asarray(arch_indices, dtype=np.int64), np.asarray(archive.held, dtype=np.int64))
+    if study.limit is not None:
+        held = held[: study.limit]
+    return Selection(source, archive.space, held, tuple(hp for hp in study.hps if hp in budgets))
+
+
+def make_plan(study: Study, selections: Sequence[Selection], store: Store | None, *, retry: bool) -> Plan:
+    """Return the plan of a study.
+
+    Args:
+        study: What is wanted.
+        selections: What the archives can serve of it.
+        store: The store as it stands; None if there is none yet.
+        retry: Make the units that have a failure row; otherwise make those that have none.
+    """
+    rows = wanted_rows(study)
+    connection = duckdb.connect() if store is None else store.connection
+    connection.register("wanted_units", _wanted_units(study, selections))
+    connection.register("wanted_rows", _rows_table(rows))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE plan AS {_plan_query(study, has_store=store is not None)}")
+    chosen = "state IN ('failed', 'absent')" if retry else "state = 'missing'"
+    to_do = connection.sql(
+        f"SELECT {_UNIT}, families, attempt FROM plan WHERE {chosen} "
+        "ORDER BY source, space, arch_index, dataset, hp, seed, protocol, condition, severity"
+    ).to_arrow_table()
+    return Plan(_counts(connection), to_do, rows)
+
+
+def wanted_rows(study: Study) -> dict[tuple[Any, ...], tuple[WantedRow, ...]]:
+    """Return the rows that every unit of a setting (dataset, protocol, condition, severity) must have."""
+    variants = [
+        Variant(split, split_seed, label_set, calibrator)
+        for split in study.splits
+        for split_seed in study.split_seeds
+        for label_set in study.label_sets
+        for calibrator in study.calibrators
+    ]
+    images = {name: datasets.load(name, "test") for name in study.datasets}
+    return {
+        (dataset, protocol, condition, 0): _fingerprinted(protocol, images[dataset], variants)
+        for dataset in study.datasets
+        for protocol in study.protocols
+        for condition in study.conditions
+    }
+
+
+def _fingerprinted(protocol: str, images: ImageSet, variants: Sequence[Variant]) -> tuple[WantedRow, ...]:
+    return tuple(WantedRow(variant, row_fingerprint(protocol, images, variant, PRECISION)) for variant in variants)
+
+
+def _rows_table(rows: Mapping[tuple[Any, ...], tuple[WantedRow, ...]]) -> pa.Table:
+    """The wanted rows of every setting as a table, each with the fingerprint of its unit."""
+    records = [
+        {
+            **dict(zip(SETTING, setting, strict=True)),
+            "split": row.variant.split,
+            "split_seed": row.variant.split_seed,
+            "label_set": row.variant.label_set,
+            "calibrator": row.variant.calibrator,
+            "fingerprint": row.fingerprint,
+            "unit_fingerprint": unit_fingerprint(r.fingerprint for r in members),
+        }
+        for setting, members in rows.items()
+        for row in members
+    ]
+    return pa.Table.from_pylist(records)
+
+
+def _wanted_units(study: Study, selections: Sequence[Selection]) -> pa.Table:
+    """Every combination of model and setting that is wanted, as a table."""
+    axes = duckdb.connect()
+    models = pa.concat_tables(
+        pa.table(
+            {
+                "source": pa.array([s.source] * len(s.arch_indices), pa.string()),
+                "space": pa.array([s.space] * len(s.arch_indices), pa.string()),
+                "arch_index": pa.array(s.arch_indices, pa.int32()),
+                "hp": pa.array([hp] * len(s.arch_indices), pa.string()),
+            }
+        )
+        for s in selections
+        for hp in s.hps
+    )
+    axes.register("models", models)
+    for name, values in (
+        ("datasets", pa.table({"dataset": pa.array(study.datasets, pa.string())})),
+        ("seeds", pa.table({"seed": pa.array(study.seeds, pa.int32())})),
+        ("protocols", pa.table({"protocol": pa.array(study.protocols, pa.string())})),
+        ("conditions", pa.table({"condition": pa.array(study.conditions, pa.string())})),
+    ):
+        axes.register(name, values)
+    return axes.sql(
+        f"SELECT {_UNIT} FROM (SELECT *, 0::TINYINT AS severity FROM models, datasets, seeds, protocols, conditions)"
+    ).to_arrow_table()
+
+
+def _plan_query(study: Study, *, has_store: bool) -> str:
+    """Every wanted unit with its state, the families to measure and the number of the next attempt."""
+    wanted_families = "[" + ", ".join(f"'{name}'" for name in study.families) + "]"
+    settings = (
+        f"SELECT {_SETTING}, any_value(unit_fingerprint) AS fingerprint, count(*) AS n_rows "
+        f"FROM wanted_rows GROUP BY {_SETTING}"
+    )
+    if not has_store:
+        return f"SELECT {_UNIT}, 'missing' AS state, {wanted_families} AS families, 1 AS attempt FROM wanted_units"
+    versions = "[" + ", ".join(f"'{family(name).tag}'" for name in study.families) + "]"
+    return f"""
+        WITH settings AS ({settings}),
+        present AS (
+            SELECT {_UNIT},
+                   count(DISTINCT ({_VARIANT})) FILTER (list_has_all(families, {versions})) AS n_done,
+                   list_distinct(flatten(list(families))) AS measured
+            FROM committed_measurements JOIN wanted_rows USING ({_SETTING}, {_VARIANT}, fingerprint)
+            GROUP BY {_UNIT}
+        ),
+        tried AS (
+            SELECT {_UNIT}, fingerprint, max(attempt) AS attempts, arg_max(kind, attempt) AS kind
+            FROM committed_failures GROUP BY {_UNIT}, fingerprint
+        )
+        SELECT {_UNIT},
+               CASE WHEN n_done = n_rows THEN 'done' ELSE coalesce(kind, 'missing') END AS state,
+               list_sort(list_distinct(list_concat({wanted_families},
+                   list_transform(coalesce(measured, []), lambda f: split_part(f, '@', 1))))) AS families,
+               coalesce(attempts, 0) + 1 AS attempt
+        FROM wanted_units JOIN settings USING ({_SETTING})
+             LEFT JOIN present USING ({_UNIT})
+             LEFT JOIN tried USING ({_UNIT}, fingerprint)
+    """
+
+
+def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[PartitionCount, ...]:
+    states = ("done", "missing", "failed", "absent")
+    counted = ", ".join(f"count(*) FILTER (state = '{state}')" for state in states)
+    found = connection.sql(
+        f"SELECT space, dataset, protocol, count(*), {counted} FROM plan GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    return tuple(PartitionCount(*row) for row in found)

@@ -1,0 +1,92 @@
+"""What every search space is to the rest of the harness."""
+
+from abc import ABC, abstractmethod
+from operator import index
+from typing import ClassVar, SupportsIndex
+
+from harness.spaces.features import Features, describe
+from harness.spaces.skeleton import Skeleton
+
+
+class AbstractSpace(ABC):
+    """An enumerated set of architectures in the order of NATS-Bench; immutable.
+
+    Attributes:
+        name: Name in keys, files and configurations.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def arch_str(self, i: SupportsIndex) -> str:
+        """Return the string of an architecture.
+
+        Args:
+            i: Index in 0 ... ``len(self) - 1``.
+
+        Raises:
+            IndexError: The index is out of range; a negative one always is.
+            TypeError: The index is no integer; a bool is none.
+        """
+
+    @abstractmethod
+    def arch_index(self, arch_str: str) -> int:
+        """Return the index of a string; the inverse of :meth:`arch_str`.
+
+        Raises:
+            ValueError: The string is no architecture of this space; the message names the wrong token.
+        """
+
+    @abstractmethod
+    def representative(self, i: SupportsIndex) -> int:
+        """Return the smallest index of the isomorphism class of an architecture; errors as :meth:`arch_str`."""
+
+    @abstractmethod
+    def representatives(self) -> tuple[int, ...]:
+        """Return the representatives of all classes in increasing order."""
+
+    @abstractmethod
+    def skeleton(self, arch_str: str, *, channels: int = 16, cells: int = 5) -> Skeleton:
+        """Return the blocks of a network, from which it can be built and its cost computed.
+
+        Args:
+            arch_str: String of the architecture.
+            channels: Channels of the first stage; of tss only.
+            cells: Cells in each stage; of tss only.
+
+        Raises:
+            ValueError: The string is no architecture of this space, or a number is out of range or does not apply.
+        """
+
+    def features(
+        self, i: SupportsIndex, *, num_classes: int = 10, image_size: int = 32, channels: int = 16, cells: int = 5
+    ) -> Features:
+        """Return what can be said about an architecture without building it.
+
+        Args:
+            i: Index in 0 ... ``len(self) - 1``.
+            num_classes: Outputs of the classifier.
+            image_size: Side of the input in pixels, a multiple of 4.
+            channels: As in :meth:`skeleton`.
+            cells: As in :meth:`skeleton`.
+
+        Raises:
+            IndexError: The index is out of range.
+            TypeError: The index is no integer.
+            ValueError: Another argument is out of range or does not apply.
+        """
+        skeleton = self.skeleton(self.arch_str(i), channels=channels, cells=cells)
+        return describe(skeleton, num_classes=num_classes, image_size=image_size)
+
+
+def check_index(i: SupportsIndex, space: AbstractSpace) -> int:
+    """Return ``i`` as an int if it is an index of the space; see :meth:`AbstractSpace.arch_str` for the errors."""
+    if isinstance(i, bool):
+        raise TypeError(f"i: expected an integer index, got {i!r}")
+    number = index(i)
+    if not 0 <= number < len(space):
+        raise IndexError(f"i: expected an index of {space.name} in 0..{len(space) - 1}, got {number}")
+    return number

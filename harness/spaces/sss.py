@@ -1,0 +1,101 @@
+"""The size search space of NATS-Bench: one fixed cell, and every choice of eight widths for five blocks."""
+
+from typing import ClassVar, Final, SupportsIndex, final
+
+from harness.spaces.skeleton import Skeleton, stack_blocks
+from harness.spaces.space import AbstractSpace, check_index
+
+_WIDTHS = tuple(range(8, 65, 8))
+_N_BLOCKS = 5
+_OPERATIONS = ("nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_3x3")
+_CHANNELS: Final = 16
+_CELLS: Final = 5
+
+
+@final
+class SizeSpace(AbstractSpace):
+    """32,768 networks of five blocks, each its own representative.
+
+    The blocks are cell, reduction, cell, reduction, cell; the widths of the string are the channels of their outputs.
+
+    Example:
+        >>> space = SizeSpace()
+        >>> space.arch_str(1), space.arch_index("64:64:64:64:64")
+        ('8:8:8:8:16', 32767)
+        >>> space.features(0).parameters
+        11714
+    """
+
+    name: ClassVar[str] = "sss"
+
+    def __len__(self) -> int:
+        return len(_WIDTHS) ** _N_BLOCKS
+
+    def arch_str(self, i: SupportsIndex) -> str:
+        """Return the widths joined by ``:``; see :meth:`AbstractSpace.arch_str`."""
+        number = check_index(i, self)
+        digits = [number // len(_WIDTHS) ** place % len(_WIDTHS) for place in reversed(range(_N_BLOCKS))]
+        return ":".join(str(_WIDTHS[digit]) for digit in digits)
+
+    def arch_index(self, arch_str: str) -> int:
+        """Return the index of a string of widths; see :meth:`AbstractSpace.arch_index`."""
+        number = 0
+        for width in parse_widths(arch_str):
+            number = number * len(_WIDTHS) + _WIDTHS.index(width)
+        return number
+
+    def representative(self, i: SupportsIndex) -> int:
+        """Return ``i`` itself: no two sizes are isomorphic."""
+        return check_index(i, self)
+
+    def representatives(self) -> tuple[int, ...]:
+        """Return all indices in increasing order."""
+        return tuple(range(len(self)))
+
+    def skeleton(self, arch_str: str, *, channels: int = _CHANNELS, cells: int = _CELLS) -> Skeleton:
+        """Return the blocks of a network; see :meth:`AbstractSpace.skeleton`.
+
+        Args:
+            arch_str: Its widths.
+            channels: Does not apply: the string holds all widths. Leave it at its default.
+            cells: Does not apply: there is one block for each width. Leave it at its default.
+
+        Raises:
+            ValueError: The string is no architecture of this space, or ``channels`` or ``cells`` was given.
+        """
+        if (channels, cells) != (_CHANNELS, _CELLS):
+            raise ValueError(
+                f"channels, cells: expected their defaults {_CHANNELS} and {_CELLS}, which do not apply to sss, "
+                f"got {channels} and {cells}"
+            )
+        widths = parse_widths(arch_str)
+        return Skeleton(
+            operations=_OPERATIONS,
+            widths=widths,
+            blocks=stack_blocks(["cell", "reduction", "cell", "reduction", "cell"], list(widths)),
+        )
+
+
+def parse_widths(arch_str: str) -> tuple[int, ...]:
+    """Return the five widths of a string.
+
+    Args:
+        arch_str: Widths joined by ``:``.
+
+    Raises:
+        ValueError: There are not five, or one is not in 8, 16 ... 64; the message names it and its position.
+
+    Example:
+        >>> parse_widths("8:16:24:64:8")
+        (8, 16, 24, 64, 8)
+    """
+    tokens = arch_str.split(":")
+    if len(tokens) != _N_BLOCKS:
+        raise ValueError(f"arch_str: expected {_N_BLOCKS} widths joined by ':', got {len(tokens)} in {arch_str!r}")
+    known = {str(width): width for width in _WIDTHS}
+    for number, token in enumerate(tokens, start=1):
+        if token not in known:
+            raise ValueError(
+                f"arch_str: expected a width of {', '.join(known)}, got {token!r} as width {number} of {arch_str!r}"
+            )
+    return tuple(known[token] for token in tokens)

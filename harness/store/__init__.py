@@ -1,0 +1,28 @@
+"""The store of results: immutable Parquet files under one root, the only code that knows their layout.
+
+``schema`` lists the columns, ``files`` commits and lists files, ``writer`` makes them, ``reader`` queries them with
+DuckDB, ``audit`` proves that they are sound, ``live`` holds the heartbeats of running workers.
+"""
+
+from typing import TYPE_CHECKING
+
+from harness.store.files import StoreRoot
+
+if TYPE_CHECKING:
+    from harness.store.reader import Store
+
+__all__ = ["StoreRoot", "open_store"]
+
+
+def open_store(root: str) -> "Store":
+    """Open the store at ``root`` for reading.
+
+    Args:
+        root: Folder of the store.
+
+    Raises:
+        StoreError: There is no store at ``root``, or one of another schema version.
+    """
+    from harness.store.reader import Store  # DuckDB is heavy, and workers write but never query
+
+    return Store(StoreRoot.existing(root))

@@ -1,0 +1,107 @@
+"""Proof that a store is sound: every file is whole and is what its name says, and duplicates agree.
+
+Each check returns findings; an empty list from all of them is the proof. What a run should have written is the
+planner's business, not the audit's.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.store.files import StoreRoot
+from harness.store.reader import Store
+from harness.store.schema import FAILURE_TABLE, MEASUREMENT_TABLE, ROW_KEY, RUN_TABLE, SCHEMA_VERSION, Table, key_names
+from harness.store.writer import FAILURE_IDENTITY, MEASUREMENT_IDENTITY, PARTITION, content_name
+
+_IDENTITIES = ((MEASUREMENT_TABLE, MEASUREMENT_IDENTITY), (FAILURE_TABLE, FAILURE_IDENTITY))
+_MAY_DIFFER = frozenset({"families", "reasons", "run_id", "device", "seconds"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violation: which check found it, where, and what is wrong."""
+
+    check: str
+    where: str
+    message: str
+
+
+def check_files(root: StoreRoot) -> Iterator[Finding]:
+    """Yield what is wrong with the files of a store, one by one."""
+    for path in root.leftovers():
+        yield Finding(
+            "leftovers", str(path), "a temporary file of a writer that was killed; `verify --clean` removes it"
+        )
+    for table, identity in _IDENTITIES:
+        for path in root.table_files(table.folder):
+            yield from check_file(path, table, identity)
+    for path in root.table_files(RUN_TABLE.folder):
+        yield from _check_schema(path, RUN_TABLE)
+
+
+def check_file(path: Path, table: Table, identity: Sequence[str]) -> Iterator[Finding]:
+    """Yield what is wrong with one file: its bytes, its schema, its name, its folder."""
+    broken = list(_check_schema(path, table))
+    if broken:
+        yield from broken
+        return
+    try:
+        read = pq.ParquetFile(path, page_checksum_verification=True).read()
+    except (OSError, pa.ArrowException) as error:
+        yield Finding("bytes", str(path), f"a page does not match its checksum or cannot be read: {error}")
+        return
+    rows = read.select([*dict.fromkeys((*identity, *PARTITION))]).to_pylist()
+    if content_name(rows, identity) != path.stem:
+        yield Finding("name", str(path), "the name is not the hash of what the file holds")
+    folders = dict(part.split("=", 1) for part in path.parts if "=" in part)
+    if any(str(row[column]) != folders.get(column) for row in rows for column in PARTITION):
+        yield Finding("folder", str(path), "the file holds rows of another partition than its folder")
+
+
+def _check_schema(path: Path, table: Table) -> Iterator[Finding]:
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        yield Finding("bytes", str(path), f"no readable Parquet file: {error}")
+        return
+    found = (schema.metadata or {}).get(b"harness_schema_version", b"none").decode()
+    if found != str(SCHEMA_VERSION):
+        yield Finding("schema", str(path), f"expected schema version {SCHEMA_VERSION}, got {found}")
+    types = {column.name: column.type for column in table.columns}
+    for field in schema:
+        if not field.type.equals(types.get(field.name, field.type)):
+            yield Finding("schema", str(path), f"{field.name}: expected {types[field.name]}, got {field.type}")
+
+
+def check_rows(store: Store) -> Iterator[Finding]:
+    """Yield the keys whose duplicate rows disagree in a measurement, and the settings with several fingerprints."""
+    key = ", ".join((*key_names(ROW_KEY), "fingerprint"))
+    compared = [
+        column.name
+        for column in MEASUREMENT_TABLE.columns
+        if column not in ROW_KEY and column.name not in _MAY_DIFFER and column.name != "fingerprint"
+    ]
+    differing = " OR ".join(f'count(DISTINCT "{name}") > 1' for name in compared)
+    for row in store.sql(f"SELECT {key} FROM committed_measurements GROUP BY ALL HAVING {differing}").fetchall():
+        yield Finding("duplicates", "/".join(map(str, row)), "rows of one key and fingerprint hold unequal values")
+
+
+def count_duplicates(store: Store) -> int:
+    """Return the number of measurement rows beyond the first of their key, fingerprint and families."""
+    key = ", ".join((*key_names(ROW_KEY), "fingerprint", "families"))
+    found = store.sql(
+        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM committed_measurements GROUP BY {key})"
+    )
+    row = found.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def remove_leftovers(root: StoreRoot) -> int:
+    """Delete the temporary files of killed writers and return their number; no writer may be at work."""
+    leftovers = root.leftovers()
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)

@@ -1,0 +1,183 @@
+"""Reading the store: lazy DuckDB relations over its Parquet files, one row per key.
+
+Equal duplicates are legal (two drivers, an orphan worker): per key and fingerprint the row with most families counts,
+then the one in the file with the smallest name. Rows that agree in everything but the network must have one
+fingerprint, else reading is refused until one is named.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from harness import spaces
+from harness.errors import StoreError
+from harness.store.files import StoreRoot
+from harness.store.schema import (
+    MODEL_KEY,
+    ROW_KEY,
+    TABLES,
+    UNIT_KEY,
+    Table,
+    key_names,
+)
+
+Filter = str | int | list[str] | list[int]
+
+_ROW_KEY = key_names(ROW_KEY)
+_MODEL_KEY = key_names(MODEL_KEY)
+
+
+class Store:
+    """A store opened for reading; it sees the files that were committed when it was opened.
+
+    Views for :meth:`sql`: ``measurements`` (one row per key), ``failures`` (open ones), ``models``, ``runs``, and
+    ``committed_measurements`` / ``committed_failures`` (every committed row, duplicates included, with ``filename``).
+
+    Args:
+        root: The store.
+    """
+
+    def __init__(self, root: StoreRoot) -> None:
+        self.root = root
+        self.connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        self.connection.execute("SET enable_progress_bar = false")
+        for table in TABLES:
+            _register(self.connection, f"committed_{table.folder}", table, root.table_files(table.folder))
+        self.connection.execute(f"CREATE VIEW measurements AS {_unique_measurements()}")
+        self.connection.execute(f"CREATE VIEW failures AS {_open_failures()}")
+        self.connection.execute("CREATE VIEW runs AS SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id")
+        self.connection.execute(f"CREATE VIEW models AS {_models()}")
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Return the result of an SQL query over the views, lazily; ``.df()`` gives a pandas frame.
+
+        Raises:
+            StoreError: DuckDB does not understand the query; its message says where.
+        """
+        try:
+            return self.connection.sql(query)
+        except duckdb.Error as error:
+            raise StoreError(f"the query cannot be answered: {error}") from error
+
+    def measurements(self, *, fingerprint: str | None = None, **filters: Filter) -> duckdb.DuckDBPyRelation:
+        """Return the measurement rows, one per key, lazily; ``.df()`` gives a pandas frame.
+
+        Args:
+            fingerprint: Only rows of this fingerprint.
+            filters: Key columns and the value or list of values that they must have, such as ``calibrator="none"``.
+
+        Raises:
+            StoreError: A filter names no key column, or rows that should be comparable have several fingerprints.
+        """
+        conditions = dict(filters) if fingerprint is None else {**filters, "fingerprint": fingerprint}
+        relation = self._filtered("measurements", conditions, (*_ROW_KEY, "fingerprint"))
+        if fingerprint is None:
+            self._refuse_mixed_fingerprints(relation)
+        return relation
+
+    def failures(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
+        """Return the last failure row of each unit and fingerprint that still lacks a wanted row, lazily.
+
+        Args:
+            filters: Columns of the unit, or ``kind``, and the value or values that they must have.
+
+        Raises:
+            StoreError: A filter names another column.
+        """
+        return self._filtered("failures", dict(filters), (*key_names(UNIT_KEY), "kind"))
+
+    def models(self) -> duckdb.DuckDBPyRelation:
+        """Return one row per measured model: its key, string, representative and accuracy gate, lazily."""
+        architectures = self._architectures()
+        self.connection.register("architectures", architectures)
+        return self.sql("SELECT * FROM models JOIN architectures USING (space, arch_index) ORDER BY ALL")
+
+    def _architectures(self) -> pa.Table:
+        """The strings and representatives of the architectures that the store holds."""
+        held = self.connection.sql("SELECT DISTINCT space, arch_index FROM models ORDER BY ALL").fetchall()
+        rows = [
+            {
+                "space": name,
+                "arch_index": index,
+                "arch_str": spaces.get(name).arch_str(index),
+                "representative": int(spaces.get(name).representative(index)),
+            }
+            for name, index in held
+        ]
+        fields = [("space", pa.string()), ("arch_index", pa.int32())]
+        return pa.Table.from_pylist(
+            rows, schema=pa.schema([*fields, ("arch_str", pa.string()), ("representative", pa.int32())])
+        )
+
+    def _filtered(self, view: str, filters: Mapping[str, Filter], known: tuple[str, ...]) -> duckdb.DuckDBPyRelation:
+        unknown = sorted(set(filters) - set(known))
+        if unknown:
+            raise StoreError(f"cannot filter by {', '.join(unknown)}; expected among {', '.join(known)}")
+        relation = self.connection.table(view)
+        for column, value in filters.items():
+            values = value if isinstance(value, list) else [value]
+            constants = [duckdb.ConstantExpression(v) for v in values]
+            relation = relation.filter(duckdb.ColumnExpression(column).isin(*constants))
+        return relation
+
+    def _refuse_mixed_fingerprints(self, relation: duckdb.DuckDBPyRelation) -> None:
+        comparable = ", ".join(name for name in _ROW_KEY if name not in ("arch_index", "seed"))
+        mixed = relation.aggregate(f"{comparable}, list(DISTINCT fingerprint) AS found").filter("len(found) > 1")
+        first = mixed.fetchone()
+        if first is not None:
+            raise StoreError(
+                f"rows of {'/'.join(map(str, first[:-1]))} have several fingerprints: {', '.join(sorted(first[-1]))}; "
+                "they were made from different inputs: name one with fingerprint=..."
+            )
+
+
+def _register(connection: duckdb.DuckDBPyConnection, view: str, table: Table, files: list[Path]) -> None:
+    """Make a view of all rows of a table, with the columns of the code's schema; absent columns are null."""
+    names = ", ".join(column.name for column in table.columns)
+    connection.register(f"empty_{table.folder}", table.schema.empty_table())
+    union = f"SELECT *, NULL::VARCHAR AS filename FROM empty_{table.folder}"
+    if files:
+        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+        union += (
+            f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, filename = true,"
+            " hive_partitioning = false)"
+        )
+    connection.execute(f"CREATE VIEW {view} AS SELECT {names}, filename FROM ({union})")
+
+
+def _unique_measurements() -> str:
+    key = ", ".join((*_ROW_KEY, "fingerprint"))
+    return (
+        "SELECT * EXCLUDE (filename) FROM committed_measurements QUALIFY "
+        f"row_number() OVER (PARTITION BY {key} ORDER BY len(families) DESC, parse_filename(filename)) = 1"
+    )
+
+
+def _open_failures() -> str:
+    """The last failure row of each unit and fingerprint of which some wanted row is still missing."""
+    unit = ", ".join(key_names(UNIT_KEY))
+    return (
+        f"WITH present AS (SELECT {unit}, list(fingerprint) AS present FROM committed_measurements GROUP BY {unit}) "
+        f"SELECT * EXCLUDE (filename, present) FROM committed_failures LEFT JOIN present USING ({unit}) "
+        "WHERE NOT coalesce(list_has_all(present, row_fingerprints), false) "
+        f"QUALIFY row_number() OVER (PARTITION BY {unit}, fingerprint "
+        "ORDER BY attempt DESC, parse_filename(filename)) = 1"
+    )
+
+
+def _models() -> str:
+    key = ", ".join(_MODEL_KEY)
+    facts = ", ".join(
+        f"any_value({c}) AS {c}"
+        for c in (
+            "recorded_accuracy",
+            "recomputed_accuracy",
+            "recorded_loss",
+            "recomputed_loss",
+            "gate",
+            "weights_hash",
+        )
+    )
+    return f"SELECT {key}, {facts} FROM committed_measurements GROUP BY {key}"

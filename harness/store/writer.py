@@ -1,0 +1,134 @@
+"""Rows become immutable Parquet files, one per partition, each named by what it holds."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.store.files import StoreRoot, commit
+from harness.store.schema import (
+    FAILURE_TABLE,
+    MEASUREMENT_TABLE,
+    ROW_KEY,
+    RUN_TABLE,
+    UNIT_KEY,
+    Table,
+    key_names,
+)
+from harness.values import Failure, UnitKey, Variant
+
+Row = Mapping[str, Any]
+
+PARTITION = ("space", "dataset", "protocol")
+MEASUREMENT_IDENTITY = (*key_names(ROW_KEY), "fingerprint", "families")
+FAILURE_IDENTITY = (*key_names(UNIT_KEY), "fingerprint", "run_id", "attempt")
+
+
+def unit_columns(unit: UnitKey) -> dict[str, Any]:
+    """Return the key columns of a unit."""
+    model = unit.model
+    return {
+        "source": model.source,
+        "space": model.space,
+        "arch_index": model.arch_index,
+        "dataset": model.dataset,
+        "hp": model.hp,
+        "seed": model.seed,
+        "protocol": unit.protocol,
+        "condition": unit.condition,
+        "severity": unit.severity,
+    }
+
+
+def variant_columns(variant: Variant) -> dict[str, Any]:
+    """Return the key columns that tell the rows of one unit apart."""
+    return {
+        "split": variant.split,
+        "split_seed": variant.split_seed,
+        "label_set": variant.label_set,
+        "calibrator": variant.calibrator,
+    }
+
+
+def failure_row(failure: Failure, run_id: str) -> dict[str, Any]:
+    """Return the row of a failure."""
+    return {
+        **unit_columns(failure.unit.key),
+        "fingerprint": failure.unit.fingerprint,
+        "row_fingerprints": list(failure.unit.row_fingerprints),
+        "kind": failure.kind.value,
+        "stage": failure.stage,
+        "type": failure.type,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "run_id": run_id,
+        "attempt": failure.unit.attempt,
+    }
+
+
+def content_name(rows: Iterable[Row], identity: Sequence[str]) -> str:
+    """Return the name of a file: a hash of the identifying columns of its rows, whatever their order."""
+    held = sorted(json.dumps([row[column] for column in identity]) for row in rows)
+    return hashlib.sha256("\n".join(held).encode()).hexdigest()[:32]
+
+
+def to_parquet(rows: Sequence[Row], table: Table) -> bytes:
+    """Return rows as the bytes of one Parquet file of a table, with page checksums.
+
+    Raises:
+        ValueError: A row has a column that the table does not know.
+    """
+    known = {column.name for column in table.columns}
+    unknown = sorted(set().union(*rows) - known)
+    if unknown:
+        raise ValueError(f"expected columns of the table {table.folder}, got also {', '.join(unknown)}")
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.Table.from_pylist(list(rows), schema=table.schema), sink, compression="zstd", write_page_checksum=True
+    )
+    return sink.getvalue().to_pybytes()
+
+
+def _write_partitioned(root: StoreRoot, table: Table, rows: Sequence[Row], identity: Sequence[str], run_id: str) -> int:
+    partitions = defaultdict(list)
+    for row in rows:
+        partitions[tuple(row[column] for column in PARTITION)].append(row)
+    for values, members in partitions.items():
+        folder = root.path / table.folder
+        for column, value in zip(PARTITION, values, strict=True):
+            folder /= f"{column}={value}"
+        name = content_name(members, identity)
+        commit(folder / f"{name}.parquet", to_parquet(members, table), run_id)
+    return len(partitions)
+
+
+def write_measurements(root: StoreRoot, rows: Sequence[Row], run_id: str) -> int:
+    """Commit measurement rows, one file per partition, and return the number of files.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    return _write_partitioned(root, MEASUREMENT_TABLE, rows, MEASUREMENT_IDENTITY, run_id)
+
+
+def write_failures(root: StoreRoot, failures: Sequence[Failure], run_id: str) -> int:
+    """Commit failure rows, one file per partition, and return the number of files.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    rows = [failure_row(failure, run_id) for failure in failures]
+    return _write_partitioned(root, FAILURE_TABLE, rows, FAILURE_IDENTITY, run_id)
+
+
+def write_run(root: StoreRoot, row: Row) -> None:
+    """Commit the row that describes a run.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    commit(root.path / RUN_TABLE.folder / f"{row['run_id']}.parquet", to_parquet([row], RUN_TABLE), row["run_id"])

@@ -1,0 +1,52 @@
+"""What the tests share: real data where it is at hand, and a small zoo that is really trained once per session."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.archives import write_meta
+from harness.zoo import Recipe, TrainTask, archive_folder
+from harness.zoo.sample import topology
+from harness import spaces
+
+TSS_CODES = ("3N3NN3", "NNN1NN", "PPPPPP", "NNNNNN")
+SSS_WIDTHS = ("8:8:8:8:8", "8:16:32:48:64")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real records, predictions and tables that `$HARNESS_TEST_DATA` names."""
+    folder = os.environ.get("HARNESS_TEST_DATA")
+    if not folder:
+        pytest.skip("HARNESS_TEST_DATA is not set")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Recipe:
+    """The digits recipe, cut to two epochs."""
+    return Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, (777, 888))
+
+
+@pytest.fixture(scope="session")
+def zoo_root(tmp_path_factory, recipe) -> Path:
+    """The root of a zoo of four topologies (one of them a constant predictor, two with two seeds) and two sizes."""
+    root = tmp_path_factory.mktemp("zoo")
+    train = TrainTask(recipe, str(root)).start()
+    for space, strings in (("tss", map(topology, TSS_CODES)), ("sss", SSS_WIDTHS)):
+        write_meta(archive_folder(root, recipe, space), space)
+        for string in strings:
+            train((space, spaces.get(space).arch_index(string)))
+    return root
+
+
+@pytest.fixture(scope="session")
+def overrides(zoo_root, recipe) -> list[str]:
+    """The overrides that make the commands use the small zoo, in this process."""
+    return [
+        "runner=inline",
+        f"archives.tss={archive_folder(zoo_root, recipe, 'tss')}",
+        f"archives.sss={archive_folder(zoo_root, recipe, 'sss')}",
+        f"study.hps=['{recipe.hp}']",
+    ]
