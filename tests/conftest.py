@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.archives import write_meta
-from harness.zoo import Recipe, TrainTask, archive_folder
-from harness.zoo.sample import topology
 from harness import spaces
+from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
+from harness.zoo.sample import topology
 
 TSS_CODES = ("3N3NN3", "NNN1NN", "PPPPPP", "NNNNNN")
 SSS_WIDTHS = ("8:8:8:8:8", "8:16:32:48:64")
@@ -35,7 +34,7 @@ def zoo_root(tmp_path_factory, recipe) -> Path:
     root = tmp_path_factory.mktemp("zoo")
     train = TrainTask(recipe, str(root)).start()
     for space, strings in (("tss", map(topology, TSS_CODES)), ("sss", SSS_WIDTHS)):
-        write_meta(archive_folder(root, recipe, space), space)
+        prepare_archive(root, recipe, space)
         for string in strings:
             train((space, spaces.get(space).arch_index(string)))
     return root

@@ -4,14 +4,14 @@
 per empty dictionary adds up as well. What the opcodes ask for is left to the unpickler.
 """
 
+import io
 import pickle
 import pickletools
-from typing import BinaryIO
 
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 
 
-def check_opcodes(stream: BinaryIO, max_opcodes: int) -> None:
+def check_opcodes(stream: io.BytesIO, max_opcodes: int) -> None:
     """Read one pickle of a stream, up to its STOP; every length must fit the data, every memo slot what came before.
 
     Args:

@@ -41,7 +41,7 @@ class Record:
     arch_index: int
     arch_str: str
     info: Mapping[TrialKey, Trial] = field(repr=False)
-    _weights: Mapping[TrialKey, "OrderedDict[str, Tensor]"] = field(repr=False)
+    _weights: Mapping[TrialKey, OrderedDict[str, Tensor]] = field(repr=False)
 
     def trial(self, dataset: str, seed: int, hp: str) -> Trial:
         """Return one training run.
@@ -54,7 +54,7 @@ class Record:
             raise MissingTrialError(f"{self.path}: no trial of {key}: {_absence(key, self.info)}")
         return self.info[key]
 
-    def weights(self, dataset: str, seed: int, hp: str) -> "OrderedDict[str, Tensor]":
+    def weights(self, dataset: str, seed: int, hp: str) -> OrderedDict[str, Tensor]:
         """Return the trained weights of one run, a state dict of CPU tensors.
 
         Raises:
@@ -88,9 +88,9 @@ def parse_record(content: object, path: Path, space: spaces.AbstractSpace, arch_
         for hp, budget in budgets.items():
             _check_architecture(budget, f"hp {hp}", space, arch_index)
             for key, raw in _trials(budget, hp):
-                weights[key] = _weights(raw.get("net_state_dict"), f"{key}: net_state_dict")
+                weights[key] = _weights(_required(raw, "net_state_dict", str(key), object), f"{key}: net_state_dict")
                 trials[key] = _trial(key, raw, space, arch_index, has_weights=bool(weights[key]))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: {error}") from error
     return Record(path, arch_index, space.arch_str(arch_index), trials, weights)
 
@@ -186,7 +186,7 @@ def _check_identity(key: TrialKey, raw: dict[str, Any]) -> None:
         raise ValueError(f"{key}: the run filed there is of {shown(name)}, seed {shown(seed)}")
 
 
-def _weights(state_dict: object, what: str) -> "OrderedDict[str, Tensor]":
+def _weights(state_dict: object, what: str) -> OrderedDict[str, Tensor]:
     """Return the tensors of a state dict, none of a stripped one."""
     if state_dict is None:
         return OrderedDict()

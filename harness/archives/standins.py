@@ -12,7 +12,7 @@ import math
 import pickle
 import re
 from collections import OrderedDict
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from harness.archives.untrusted import shown
 # format, which can be compressed and so expand beyond the cap.
 _STORAGE_MAGIC = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
 _SCALAR_CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+# Version, byte order, subarray, names, fields, item size, alignment, flags.
+_DTYPE_STATES = [(3, order, None, None, None, -1, -1, 0) for order in "<|"]
 _TENSOR_DTYPES = frozenset(
     {
         torch.bool,
@@ -64,8 +66,8 @@ class _PlainDType(NamedTuple):
 
     def __setstate__(self, state: object) -> None:
         """Accept the state that says what is so already: numpy's, of a plain little-endian dtype."""
-        if state not in ((3, order, None, None, None, -1, -1, 0) for order in "<|"):
-            _refuse(f"dtype state {shown(state)} is not that of a plain little-endian number")
+        if state not in _DTYPE_STATES:
+            raise pickle.UnpicklingError(f"dtype state {shown(state)} is not that of a plain little-endian number")
 
 
 class _MakeDType:
@@ -76,7 +78,7 @@ class _MakeDType:
     def __call__(self, *arguments: object) -> _PlainDType:
         code = arguments[0] if arguments else None
         if not isinstance(code, str) or code not in _SCALAR_CODES:
-            _refuse(f"dtype {shown(code)} is not a plain number")
+            raise pickle.UnpicklingError(f"dtype {shown(code)} is not a plain number")
         return _PlainDType(np.dtype("<" + code))
 
 
@@ -89,7 +91,7 @@ class _MakeScalar:
         match arguments:
             case (_PlainDType(dtype), bytes(content)) if len(content) == dtype.itemsize:
                 return np.frombuffer(content, dtype)[0]
-        _refuse("a numpy scalar is not made of a plain dtype and as many bytes")
+        raise pickle.UnpicklingError("a numpy scalar is not made of a plain dtype and as many bytes")
 
 
 class _LoadStorage:
@@ -101,7 +103,9 @@ class _LoadStorage:
         match arguments:
             case (bytes(content),) if content.startswith(_STORAGE_MAGIC):
                 return _Storage(_flat_tensor(content))
-        _refuse("what should be the storage of a tensor is something else; refused, nothing of it was run")
+        raise pickle.UnpicklingError(
+            "what should be the storage of a tensor is something else; refused, nothing of it was run"
+        )
 
 
 class _RebuildTensor:
@@ -114,7 +118,7 @@ class _RebuildTensor:
             case (_Storage(flat), int(offset), tuple(size), tuple(stride), bool(), OrderedDict() as hooks) if not hooks:
                 if _fits(len(flat), offset, size, stride):
                     return StoredTensor(flat.as_strided(size, stride, offset))
-        _refuse("a tensor has hooks or does not lie within its storage")
+        raise pickle.UnpicklingError("a tensor has hooks or does not lie within its storage")
 
 
 def _flat_tensor(content: bytes) -> Tensor:
@@ -132,10 +136,10 @@ def _flat_tensor(content: bytes) -> Tensor:
             f"the storage of a tensor {asked}; refused by torch, nothing of it was run"
         ) from error
     if not isinstance(storage, torch.storage.TypedStorage) or storage.dtype not in _TENSOR_DTYPES:
-        _refuse(f"the storage of a tensor is a {type(storage).__name__}, not plain numbers")
+        raise pickle.UnpicklingError(f"the storage of a tensor is a {type(storage).__name__}, not plain numbers")
     flat = torch.empty(0, dtype=storage.dtype).set_(storage)
     if flat.nbytes > len(content):
-        _refuse(f"the storage of a tensor claims {flat.nbytes:,} bytes and has fewer")
+        raise pickle.UnpicklingError(f"the storage of a tensor claims {flat.nbytes:,} bytes and has fewer")
     return flat
 
 
@@ -147,11 +151,7 @@ def _fits(length: int, offset: int, size: tuple[object, ...], stride: tuple[obje
         return False
     n_elements = math.prod(sizes)
     last = sum((n - 1) * step for n, step in zip(sizes, strides, strict=True)) if n_elements else -1
-    return type(offset) is int and 0 <= offset and offset + last < length and n_elements <= length
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise pickle.UnpicklingError(reason)
+    return type(offset) is int and offset >= 0 and offset + last < length and n_elements <= length
 
 
 make_dtype = _MakeDType()

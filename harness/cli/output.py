@@ -56,12 +56,12 @@ class Meter:
     _printed: int = 0
     _live: Progress | None = None
 
-    def advance(self, number: int, note: str = "") -> None:
+    def advance(self, number: int, note: str | None = None) -> None:
         """Count ``number`` more and show it."""
         self.done += number
-        self.note = note
+        self.note = note or ""
         if self._live is not None:
-            self._live.update(self._live.task_ids[0], completed=self.done, note=note)
+            self._live.update(self._live.task_ids[0], completed=self.done, note=self.note)
         elif self.done * 10 // max(self.total, 1) > self._printed:
             self._printed = self.done * 10 // max(self.total, 1)
             say(self._line())

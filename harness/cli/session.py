@@ -32,7 +32,7 @@ def selections(settings: Settings) -> list[Selection]:
         indices = arch_indices(study.archs, setting.space, archive.held)
         if not indices:
             raise ConfigError(f"study.archs={study.archs} selects none of the {len(archive.held)} in {setting.path}")
-        trials = archive.record(archive.held[0]).trials
+        trials = archive.record(archive.held[0]).info
         budgets |= {hp for _, _, hp in trials}
         trained |= {dataset for dataset, _, _ in trials}
         found.append(select(study, archive, _source(setting), indices, sorted({hp for _, _, hp in trials})))

@@ -15,15 +15,16 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
     store = open_store(str(settings.store))
     rows = store.sql(
         "SELECT space, dataset, protocol, condition, calibrator,"
-        " count(DISTINCT (source, arch_index, hp, seed)) AS models, count(*) AS n_rows, count(*) FILTER (gate = 'pass') AS pass, count(*) FILTER (gate = 'warn') AS warn,"
+        " count(DISTINCT (source, arch_index, hp, seed)) AS models, count(*) AS n_rows,"
+        " count(*) FILTER (gate = 'pass') AS pass, count(*) FILTER (gate = 'warn') AS warn,"
         " count(*) FILTER (gate = 'fail') AS fail FROM measurements GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     columns = ("space", "dataset", "protocol", "condition", "calibrator", "models", "rows", "gate pass", "warn", "fail")
     print_table(f"measurements in {settings.store}", columns, rows)
     for beat in live_workers(store.root):
         say(f"worker {beat.worker} of run {beat.run_id}: {beat.units_done} units done, {beat.units_failed} failed")
-    absent = store.failures(kind="absent").aggregate("count(*)").fetchone()
-    say(f"absent: {0 if absent is None else absent[0]} units whose model the archive does not hold")
+    ((absent,),) = store.failures(kind="absent").aggregate("count(*)").fetchall()
+    say(f"absent: {absent} units whose model the archive does not hold")
     failed = store.failures(kind="failed").order("ALL").fetchall()
     if not failed:
         say("failed: none")

@@ -3,12 +3,10 @@
 import argparse
 
 from harness import spaces
-from harness.archives import write_meta
 from harness.cli.output import meter, next_step, say
 from harness.cli.session import placing
 from harness.config import Settings
-from harness.errors import StoreError
-from harness.zoo import TrainTask, archive_folder, missing_records
+from harness.zoo import TrainTask, archive_folder, missing_records, prepare_archive
 
 
 def train(settings: Settings, _: argparse.Namespace) -> int:
@@ -21,13 +19,15 @@ def train(settings: Settings, _: argparse.Namespace) -> int:
         next_step("`harness run`")
         return 0
     say(f"training {len(items)} architectures on {recipe.dataset}, {recipe.epochs} epochs, into {folders}")
-    try:
-        for space in spaces.names():
-            write_meta(archive_folder(root, recipe, space), space)
-        with placing(settings.runner) as place, meter("architectures", len(items)) as progress:
-            for outcome in place(TrainTask(recipe, str(root)), items, lambda item: [item]):
-                progress.advance(1, "" if outcome.result is None else outcome.result.summary)
-    except OSError as error:
-        raise StoreError(f"cannot write {folders}: {error}; give another folder with results=...") from error
+    for space in spaces.names():
+        prepare_archive(root, recipe, space)
+    lost = []
+    with placing(settings.runner) as place, meter("architectures", len(items)) as progress:
+        for outcome in place(TrainTask(recipe, str(root)), items, lambda item: [item]):
+            progress.advance(1, outcome.lost if outcome.result is None else outcome.result.summary)
+            lost += [outcome.item] if outcome.result is None else []
+    if lost:
+        say(f"not trained: {', '.join(f'{space} {index}' for space, index in lost)}; `harness zoo train` tries again")
+        return 1
     next_step("`harness run` measures them")
     return 0

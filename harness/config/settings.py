@@ -90,9 +90,8 @@ def convert(config: Mapping[str, Any]) -> Settings:
 def _study(node: Mapping[str, Any], limit: int | None) -> Study:
     if limit is not None:
         _positive({"limit": limit})
-    study = Study(
-        limit=limit, **{key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
-    )
+    lists: dict[str, Any] = {key: tuple(value) for key, value in node.items() if key != "archs"}
+    study = Study(archs=node["archs"], limit=limit, **lists)
     known: dict[str, Iterable[str]] = {
         "spaces": spaces.names(),
         "datasets": datasets.names(),
@@ -103,10 +102,8 @@ def _study(node: Mapping[str, Any], limit: int | None) -> Study:
         "calibrators": calibrators.names(),
         "families": metrics.FAMILIES,
     }
-    for key in ("spaces", "datasets", "hps", "seeds", "protocols", "conditions", "splits", "split_seeds", "label_sets"):
-        _several(f"study.{key}", getattr(study, key))
-    for key in ("calibrators", "families"):
-        _several(f"study.{key}", getattr(study, key))
+    for key, values in lists.items():
+        _several(f"study.{key}", values)
     for key, names in known.items():
         _among(f"study.{key}", getattr(study, key), names)
     return study

@@ -29,10 +29,10 @@ def load(part: str) -> ImageSet:
     """
     if part not in PARTS:
         raise ValueError(f"expected a part of digits among {', '.join(PARTS)}, got {part!r}")
-    bunch = load_digits()
-    order = np.random.RandomState(_SHUFFLE_SEED).permutation(len(bunch.target))
+    pixels, classes = (np.asarray(values) for values in load_digits(return_X_y=True))
+    order = np.random.RandomState(_SHUFFLE_SEED).permutation(len(classes))
     chosen = order[:_N_TRAIN] if part == "train" else order[_N_TRAIN:]
-    grey = np.rint(bunch.images[chosen] * (255 / 16)).astype(np.uint8)
+    grey = np.rint(pixels[chosen].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     images = np.repeat(grey[:, None, :, :], 3, axis=1)
-    labels = bunch.target[chosen].astype(np.int64)
+    labels = classes[chosen].astype(np.int64)
     return ImageSet(f"digits/{part}", torch.from_numpy(images), torch.from_numpy(labels), N_CLASSES, NORMALISATION)

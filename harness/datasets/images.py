@@ -42,7 +42,7 @@ class ImageSet:
 
     name: str
     images: UInt8[Tensor, "n 3 height width"]
-    labels: Int64[Tensor, " n"]
+    labels: Int64[Tensor, " n_labels"]
     n_classes: int
     normalisation: Normalisation
 

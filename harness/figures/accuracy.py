@@ -2,39 +2,37 @@
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.figures.style import SPACE_COLOURS, SPACE_LABELS, SPACE_MARKERS, house_style
+from harness.figures.style import house_style, scatter_percent
 
 
-def error_against_accuracy(rows: pd.DataFrame, column: str = "ECE_15") -> Figure:
-    """Return a scatter of a calibration error against accuracy, before calibration, one point per network.
+def error_against_accuracy(rows: pd.DataFrame, column: str = "ECE_15", *, closer: float = 0.9) -> Figure:
+    """Return a calibration error against accuracy before calibration: all networks, and the accurate ones closer.
 
     Args:
         rows: Measurement rows of one data set, protocol and condition with calibrator ``none``.
         column: The calibration error.
+        closer: The second panel shows the networks of at least this accuracy, in [0, 1].
 
     Raises:
         ValueError: There are rows after calibration, or none at all.
     """
     if rows.empty or set(rows["calibrator"]) != {"none"}:
         raise ValueError(f"expected rows with calibrator none, got {sorted(set(rows['calibrator']))}")
+    accurate = rows.loc[rows["acc"] >= closer, :]
     with house_style():
-        figure, axes = plt.subplots(figsize=(6.4, 4.2))
-        for space, members in rows.groupby("space"):
-            axes.scatter(
-                100 * members["acc"],
-                100 * members[column],
-                s=34,
-                alpha=0.85,
-                color=SPACE_COLOURS[str(space)],
-                marker=SPACE_MARKERS[str(space)],
-                edgecolor="white",
-                linewidth=0.5,
-                label=f"{SPACE_LABELS[str(space)]}, {len(members)} networks",
-            )
-        axes.set(xlabel="accuracy (%)", ylabel=f"{column}, before calibration (points)", ylim=(0, None))
-        axes.set_title(f"{column} against accuracy")
-        axes.legend()
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2))
+        _panel(left, rows, column, f"all {len(rows)} networks")
+        _panel(right, accurate, column, f"the {len(accurate)} of at least {100 * closer:.0f} % accuracy")
+        left.set_ylabel(f"{column}, before calibration (points)")
+        left.legend()
     plt.close(figure)
     return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, column: str, title: str) -> None:
+    scatter_percent(axes, rows, "acc", column)
+    axes.set(xlabel="accuracy (%)", ylim=(0, None))
+    axes.set_title(title)

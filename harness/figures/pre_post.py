@@ -1,10 +1,11 @@
 """What does temperature scaling change? Calibration error before and after, one point per network."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.figures.style import SPACE_COLOURS, SPACE_LABELS, SPACE_MARKERS, diagonal, house_style
+from harness.figures.style import diagonal, house_style, scatter_percent
 
 _MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
 
@@ -22,9 +23,11 @@ def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.Dat
     """
     if rows.duplicated([*_MODEL, "calibrator"]).any():
         raise ValueError("expected one row per network and calibrator; filter to one protocol, condition and split")
-    pre = rows[rows["calibrator"] == "none"].set_index(_MODEL)[column].rename("pre")
-    after = rows[rows["calibrator"] == post].set_index(_MODEL)[column].rename("post")
-    return pd.concat([pre, after], axis=1, join="inner").reset_index()
+    named = {
+        phase: rows.loc[rows["calibrator"] == calibrator, [*_MODEL, column]].rename(columns={column: phase})
+        for phase, calibrator in (("pre", "none"), ("post", post))
+    }
+    return named["pre"].merge(named["post"], on=_MODEL, validate="one_to_one")
 
 
 def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure:
@@ -42,19 +45,8 @@ def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure:
     with house_style():
         figure, axes = plt.subplots(figsize=(5.2, 4.6))
         diagonal(axes, 0, high, "no change")
-        for space, members in pairs.groupby("space"):
-            axes.scatter(
-                100 * members["pre"],
-                100 * members["post"],
-                s=34,
-                alpha=0.85,
-                color=SPACE_COLOURS[str(space)],
-                marker=SPACE_MARKERS[str(space)],
-                edgecolor="white",
-                linewidth=0.5,
-                label=SPACE_LABELS[str(space)],
-            )
-        better = int((pairs["post"] < pairs["pre"]).sum())
+        scatter_percent(axes, pairs, "pre", "post")
+        better = np.count_nonzero(pairs["post"] < pairs["pre"])
         axes.set(xlabel=f"{column} before (points)", ylabel=f"{column} after (points)", xlim=(0, high), ylim=(0, high))
         axes.set_title(f"Temperature scaling lowers {column} of {better} of {len(pairs)} networks")
         axes.legend(loc="upper left")

@@ -29,7 +29,7 @@ def reliability_diagrams(rows: pd.DataFrame, title: str) -> Figure:
         for axes, (_, row) in zip(all_axes[0], rows.iterrows(), strict=True):
             _diagram(axes, row)
         all_axes[0, 0].set_ylabel("accuracy in the bin")
-        all_axes[0, 0].legend(loc="upper left")
+        figure.legend(*all_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         figure.suptitle(title, fontsize=11)
     plt.close(figure)
     return figure
@@ -58,6 +58,7 @@ def _diagram(axes: Axes, row: pd.Series) -> None:
     for x, y, n in zip(centre, np.maximum(accuracy, confidence), count[filled], strict=True):
         axes.annotate(f"{int(n)}", (x, y), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7)
     diagonal(axes, 0, 1, "calibrated")
-    phase = _PHASE.get(row["calibrator"], row["calibrator"])
+    calibrator = str(row["calibrator"])
+    phase = _PHASE.get(calibrator, calibrator)
     axes.set(xlim=(0, 1), ylim=(0, 1.06), xlabel="confidence (numbers: images)", aspect="equal")
     axes.set_title(f"{phase}\nECE_15 {100 * row['ECE_15']:.2f}, accuracy {100 * row['acc']:.1f} %")

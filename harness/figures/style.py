@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 
 SPACE_COLOURS = {"tss": "#0072b2", "sss": "#d55e00"}
@@ -12,7 +14,7 @@ SPACE_LABELS = {"tss": "topology space (TSS)", "sss": "size space (SSS)"}
 OVER, UNDER = "#d55e00", "#009e73"
 BARS, GREY = "#56b4e9", "#6e6e6e"
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "font.size": 10,
     "axes.titlesize": 11,
@@ -32,6 +34,23 @@ def house_style() -> Iterator[None]:
     """Draw in the house style while the body runs."""
     with mpl.rc_context(_RC):
         yield
+
+
+def scatter_percent(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
+    """Draw column y against column x in percent, one point per network, coloured and shaped by its search space."""
+    for name in sorted(set(rows["space"])):
+        chosen = rows[rows["space"] == name]
+        axes.scatter(
+            100 * chosen[x],
+            100 * chosen[y],
+            s=34,
+            alpha=0.85,
+            color=SPACE_COLOURS[name],
+            marker=SPACE_MARKERS[name],
+            edgecolor="white",
+            linewidth=0.5,
+            label=f"{SPACE_LABELS[name]}, {len(chosen)} networks",
+        )
 
 
 def diagonal(axes: Axes, low: float, high: float, label: str) -> None:

@@ -19,7 +19,6 @@ def models_table(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     ece = joined(rows, "ECE_15").set_index(_KEY)
     table = pd.DataFrame(
         {
-            "architecture": models.set_index(_KEY)["arch_str"],
             "accuracy (%)": 100 * pre["acc"],
             "ECE_15 before": 100 * ece["pre"],
             "ECE_15 after": 100 * ece["post"],
@@ -27,6 +26,7 @@ def models_table(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
             "NLL after": post["NLL"],
             "temperature": post["temperature"],
             "gate": models.set_index(_KEY)["gate"],
+            "architecture": models.set_index(_KEY)["arch_str"],
         }
     ).reset_index()
     shown = table.sort_values("accuracy (%)", ascending=False).drop(columns=["source"])

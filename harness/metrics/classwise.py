@@ -73,7 +73,7 @@ def classwise_adaptive_calibration_error(classes: Sequence[Ranked], n_bins: int)
         >>> classwise_adaptive_calibration_error(classes, 2)
         0.5
         >>> classwise_adaptive_calibration_error(classes, 3)
-        Undefined(reason='2 samples are fewer than 3 bins')
+        Undefined(reason='N = 2 is less than M = 3')
 
     Reference:
         Nixon et al., "Measuring Calibration in Deep Learning", CVPR workshops 2019; ``TACE`` with threshold
@@ -81,7 +81,7 @@ def classwise_adaptive_calibration_error(classes: Sequence[Ranked], n_bins: int)
     """
     n_samples = classes[0].probability.size
     if n_samples < n_bins:
-        return Undefined(f"{n_samples} samples are fewer than {n_bins} bins")
+        return Undefined(f"N = {n_samples} is less than M = {n_bins}")
     return _mean_over_classes(classes, equal_count_cuts, n_bins)
 
 

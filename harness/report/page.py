@@ -8,6 +8,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 from harness.errors import StoreError
 
@@ -17,6 +18,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; max-width: 62rem; m
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-top: 1px solid #ddd; padding-top: 1.2rem; }
 img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: 0.82rem; }
+td:last-child, th:last-child { text-align: left; }
 th, td { padding: 0.25rem 0.6rem; text-align: right; border: 0; border-bottom: 1px solid #e3e3e3; }
 thead th { border-bottom: 2px solid #888; position: sticky; top: 0; background: #fff; }
 .jp-OutputArea-output, .output_area { overflow-x: auto; }
@@ -56,7 +58,12 @@ def execute(notebook: Path, store: Path) -> nbformat.NotebookNode:
         StoreError: A cell fails; the message is that of the cell.
     """
     node = nbformat.read(notebook, as_version=4)
-    client = NotebookClient(node, timeout=_TIMEOUT_S, resources={"metadata": {"path": str(notebook.parent)}})
+    client = NotebookClient(
+        node,
+        timeout=_TIMEOUT_S,
+        resources={"metadata": {"path": str(notebook.parent)}},
+        config=Config(KernelManager={"transport_encryption": "auto"}),
+    )
     try:
         return client.execute(env={**os.environ, "HARNESS_STORE": str(store.resolve())})
     except CellExecutionError as error:

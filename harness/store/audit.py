@@ -95,8 +95,7 @@ def count_duplicates(store: Store) -> int:
     found = store.sql(
         f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM committed_measurements GROUP BY {key})"
     )
-    row = found.fetchone()
-    return 0 if row is None else int(row[0])
+    return int(found.fetchall()[0][0])
 
 
 def remove_leftovers(root: StoreRoot) -> int:

@@ -4,6 +4,7 @@ A file is complete from the moment it has its name: its bytes are written to a t
 flushed to disk, renamed, and the folder flushed. Its name says what it holds, so if the name exists the write is done.
 """
 
+import contextlib
 import json
 import os
 import uuid
@@ -32,7 +33,8 @@ def commit(path: Path, content: bytes, run_id: str) -> None:
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {error}; make room or give another folder with results=...") from error
 
 

@@ -42,7 +42,6 @@ class Store:
     def __init__(self, root: StoreRoot) -> None:
         self.root = root
         self.connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-        self.connection.execute("SET enable_progress_bar = false")
         for table in TABLES:
             _register(self.connection, f"committed_{table.folder}", table, root.table_files(table.folder))
         self.connection.execute(f"CREATE VIEW measurements AS {_unique_measurements()}")
@@ -125,10 +124,9 @@ class Store:
     def _refuse_mixed_fingerprints(self, relation: duckdb.DuckDBPyRelation) -> None:
         comparable = ", ".join(name for name in _ROW_KEY if name not in ("arch_index", "seed"))
         mixed = relation.aggregate(f"{comparable}, list(DISTINCT fingerprint) AS found").filter("len(found) > 1")
-        first = mixed.fetchone()
-        if first is not None:
+        for *key, fingerprints in mixed.limit(1).fetchall():
             raise StoreError(
-                f"rows of {'/'.join(map(str, first[:-1]))} have several fingerprints: {', '.join(sorted(first[-1]))}; "
+                f"rows of {'/'.join(map(str, key))} have several fingerprints: {', '.join(sorted(fingerprints))}; "
                 "they were made from different inputs: name one with fingerprint=..."
             )
 

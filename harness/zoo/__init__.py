@@ -5,6 +5,15 @@
 
 from harness.zoo.recipe import Recipe, archive_folder
 from harness.zoo.sample import SSS_SAMPLE, TSS_SAMPLE, TWO_SEEDS
-from harness.zoo.training import TrainTask, missing_records
+from harness.zoo.training import TrainTask, missing_records, prepare_archive
 
-__all__ = ["SSS_SAMPLE", "TSS_SAMPLE", "TWO_SEEDS", "Recipe", "TrainTask", "archive_folder", "missing_records"]
+__all__ = [
+    "SSS_SAMPLE",
+    "TSS_SAMPLE",
+    "TWO_SEEDS",
+    "Recipe",
+    "TrainTask",
+    "archive_folder",
+    "missing_records",
+    "prepare_archive",
+]

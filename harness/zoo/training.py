@@ -15,10 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness import datasets, networks, spaces
+from harness.archives import NewTrial, open_archive, record_dict, write_meta, write_record
 from harness.datasets import ImageSet
 from harness.spaces import Features
 from harness.zoo.recipe import Recipe, archive_folder
 from harness.zoo.sample import sample_indices
+
+_TEST = "ori-test"
+_EVAL_BATCH = 500
 
 
 class Curve(NamedTuple):
@@ -38,9 +42,25 @@ class Trained(NamedTuple):
 
 
 def missing_records(root: str | Path, recipe: Recipe, space: str) -> list[tuple[str, int]]:
-    """Return (space, architecture index) of every record of the zoo that is not written yet."""
+    """Return (space, architecture index) of every record of the zoo that is not written yet.
+
+    Raises:
+        DataError: The archive is there and damaged.
+    """
     folder = archive_folder(root, recipe, space)
-    return [(space, i) for i in sample_indices(space) if not (folder / f"{i:06d}.pickle.pbz2").exists()]
+    held = open_archive(folder, space).held if folder.exists() else ()
+    return [(space, i) for i in sample_indices(space) if i not in held]
+
+
+def prepare_archive(root: str | Path, recipe: Recipe, space: str) -> None:
+    """Make the folder of an archive of the zoo, with its meta file, if there is none.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    folder = archive_folder(root, recipe, space)
+    if not folder.exists():
+        write_meta(folder, space)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +93,39 @@ class _Trainer:
 
     def train(self, item: tuple[str, int]) -> Trained:
         """Train an architecture with each of its seeds and write its record."""
-        raise NotImplementedError
+        space, arch_index = item
+        arch_str = spaces.get(space).arch_str(arch_index)
+        trials = [self._trial(space, arch_index, seed) for seed in self.recipe.seeds_of(arch_str)]
+        record = record_dict(space, arch_index, {self.recipe.hp: trials})
+        write_record(archive_folder(self.root, self.recipe, space), arch_index, record, overwrite=True)
+        accuracies = ", ".join(f"{100 * trial.accuracies[_TEST]:.1f}" for trial in trials)
+        return Trained(space, arch_index, f"{space} {arch_index}: {accuracies} % accurate")
+
+    def _trial(self, space: str, arch_index: int, seed: int) -> NewTrial:
+        """Train one network and return its trial."""
+        recipe, test = self.recipe, self.test_images
+        network = initialised(space, spaces.get(space).arch_str(arch_index), test.n_classes, recipe, seed)
+        curve = train_network(network, self.train_images, recipe, torch.Generator().manual_seed(seed))
+        start = time.perf_counter()
+        logits = networks.infer(network, test.images, *test.normalisation, batch_size=_EVAL_BATCH, device="cpu")
+        eval_time_s = time.perf_counter() - start
+        features = costs(space, arch_index, test, recipe)
+        return NewTrial(
+            dataset=recipe.dataset,
+            seed=seed,
+            num_classes=test.n_classes,
+            parameters=features.parameters,
+            multiply_adds=features.multiply_adds,
+            train_accuracies=tuple(curve.accuracy),
+            train_losses=tuple(curve.loss),
+            accuracies={_TEST: float((logits.argmax(dim=1) == test.labels).double().mean())},
+            losses={_TEST: float(F.cross_entropy(logits, test.labels))},
+            train_time_s=sum(curve.time_s) / len(curve.time_s),
+            eval_time_s=eval_time_s,
+            latency_s=eval_time_s * _EVAL_BATCH / len(test),
+            weights=network.state_dict(),
+            **recipe.skeleton_of(space),
+        )
 
 
 def train_network(network: nn.Module, images: ImageSet, recipe: Recipe, generator: torch.Generator) -> Curve:

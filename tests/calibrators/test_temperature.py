@@ -101,7 +101,7 @@ def test_bounds(logits, temperature, reasons):
 
 
 def test_random_labels_are_best_met_with_the_highest_temperature():
-    """100 copies of each row, once with every label: any confidence is wrong, NLL is least at uniform."""
+    """Ten copies of each row, one for every label: any confidence is wrong, NLL is least at uniform."""
     logits = np.repeat(random_logits(20, 10, scale=5.0, signal=0.0, seed=7)[0], 10, axis=0)
     fitted = CALIBRATOR.fit(logits, np.tile(np.arange(10), 20))
     assert fitted.parameters == {"temperature": 100.0}
@@ -125,7 +125,7 @@ def test_constant_rows_say_nothing_but_do_no_harm():
 
 
 def test_saturated_logits_with_an_optimum_inside():
-    """Logits of 1e4 give T near 1e4 / log(odds), beyond the bound; 100 of them lie inside."""
+    """Margins of 100, right in 5 of 6: the odds ask for T = 100 / log(9 * 5)."""
     logits = 1e2 * HALF_WRONG[:60]
     expected = 1e2 / np.log(9 * (50 / 60) / (1 - 50 / 60))
     assert fitted_temperature(logits, LABELS[:60]) == pytest.approx(expected, abs=1e-6)

@@ -45,7 +45,9 @@ def test_unknown_names_list_the_known_ones():
         datasets.split("half", 10, 0)
 
 
-@pytest.mark.parametrize(("labels", "message"), [([0, 3], r"0\.\.2, got 0\.\.3"), ([-1, 0], r"got -1\.\.0"), ([0], "2 images and 1")])
+@pytest.mark.parametrize(
+    ("labels", "message"), [([0, 3], r"0\.\.2, got 0\.\.3"), ([-1, 0], r"got -1\.\.0"), ([0], "2 images and 1")]
+)
 def test_labels_that_do_not_fit_are_refused(labels, message):
     images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     with pytest.raises(DataError, match=message):

@@ -63,6 +63,12 @@ def continuous(request):
     return CONTINUOUS[request.param]
 
 
+@pytest.fixture(params=[name for name in CONTINUOUS if name != "two_classes"])
+def multiclass(request):
+    """Continuous predictions of three classes or more: netcal takes two columns as the probability of class 1."""
+    return CONTINUOUS[request.param]
+
+
 @pytest.fixture(params=CONTINUOUS | TIED)
 def predictions(request):
     """All kinds of predictions."""

@@ -125,7 +125,7 @@ def test_classwise_against_loops(predictions, n_bins):
         )
     else:
         assert classwise_adaptive_calibration_error(classes, n_bins) == Undefined(
-            f"{n_samples} samples are fewer than {n_bins} bins"
+            f"N = {n_samples} is less than M = {n_bins}"
         )
 
 
@@ -156,21 +156,19 @@ def test_ties_edges_and_zeros_against_loops(pairs, n_bins):
 
 
 @ONE_BIN_COUNT
-def test_netcal_agrees_away_from_edges(continuous, n_bins):
-    if continuous.probs.shape[1] == 2:
-        pytest.skip("netcal reads two columns as the probability of class 1, not as a top label")
-    top = rank_top_label(*continuous)
+def test_netcal_agrees_away_from_edges(multiclass, n_bins):
+    top = rank_top_label(*multiclass)
     ece, mce = netcal.metrics.ECE(bins=n_bins), netcal.metrics.MCE(bins=n_bins)
-    assert expected_calibration_error(top, n_bins) == pytest.approx(ece.measure(*continuous), rel=1e-11)
-    assert max_calibration_error(top, n_bins) == pytest.approx(mce.measure(*continuous), rel=1e-11)
+    assert expected_calibration_error(top, n_bins) == pytest.approx(ece.measure(*multiclass), rel=1e-11)
+    assert max_calibration_error(top, n_bins) == pytest.approx(mce.measure(*multiclass), rel=1e-11)
 
 
 def test_netcal_closes_bins_on_the_left():
-    """At c = 0.5 with two bins: (0, .5] here, [.5, 1] in netcal, which then averages .5 with .9."""
-    probs = np.array([[0.5, 0.3, 0.2], [0.9, 0.05, 0.05]])
-    labels = np.array([0, 1])
-    assert expected_calibration_error(rank_top_label(probs, labels), 2) == pytest.approx(0.25 + 0.45)
-    assert netcal.metrics.ECE(bins=2).measure(probs, labels) == pytest.approx(0.7 - 0.5)
+    """At c = .5 with two bins: in (0, .5] here; in [.5, 1] in netcal, which then averages it with the two at .9."""
+    probs = np.array([[0.5, 0.3, 0.2], [0.9, 0.05, 0.05], [0.05, 0.05, 0.9]])
+    labels = np.array([0, 1, 2])
+    assert expected_calibration_error(rank_top_label(probs, labels), 2) == pytest.approx((1 * 0.5 + 2 * 0.4) / 3)
+    assert netcal.metrics.ECE(bins=2).measure(probs, labels) == pytest.approx((0.5 + 0.9 + 0.9 - 2) / 3)
 
 
 @ONE_BIN_COUNT

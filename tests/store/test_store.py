@@ -95,7 +95,7 @@ def test_equal_duplicates_are_counted_and_unequal_ones_are_found(root):
 def test_mixed_fingerprints_are_refused_until_one_is_named(root):
     write_measurements(root, [row(), row(seed=888, fingerprint="e" * 32)], "r1")
     store = open_store(str(root.path))
-    with pytest.raises(StoreError, match="several fingerprints: e{32}, f{32}"):
+    with pytest.raises(StoreError, match=r"several fingerprints: e{32}, f{32}"):
         store.measurements()
     assert len(store.measurements(fingerprint="e" * 32).df()) == 1
 
@@ -121,7 +121,7 @@ def test_a_column_that_older_files_lack_is_null(root):
 
 
 def test_what_is_no_store_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="no store at .*`harness run` makes one"):
+    with pytest.raises(StoreError, match=r"no store at .*`harness run` makes one"):
         open_store(str(tmp_path / "nothing"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("mine")
@@ -141,7 +141,7 @@ def test_a_store_of_another_version_is_refused(root):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot write .*give another folder with results="):
+    with pytest.raises(StoreError, match=r"cannot write .*give another folder with results="):
         StoreRoot.create(tmp_path / "file" / "store")
 
 
