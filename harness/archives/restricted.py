@@ -4,6 +4,9 @@ An archive is other people's pickles, and a pickle is a program. Three guards st
 decompressed up to a cap, the opcodes are walked before any is executed (:mod:`harness.archives.opcodes`), and the
 unpickler answers only the few names that NATS-Bench writes, with stand-ins (:mod:`harness.archives.standins`). What the
 objects mean is left to :mod:`harness.archives.record`.
+
+What no guard prevents is that a crafted file wastes time: hashing a key of nested tuples that share their parts takes
+as long as its author likes.
 """
 
 import bz2
@@ -114,13 +117,13 @@ def _next_part(stream: bz2.BZ2Decompressor, chunk: bytes, path: Path, max_length
 
 def _load(raw: bytes) -> object:
     stream = io.BytesIO(raw)
-    check_opcodes(stream, _MAX_OPCODES)
-    if stream.tell() != len(raw):
-        raise pickle.UnpicklingError(f"{len(raw) - stream.tell():,} bytes follow the end of the pickle")
-    stream.seek(0)
-    # torch comments on storages and on odd checkpoints; the user of an archive can do nothing about either.
+    # pickletools comments on odd escapes and torch on storages; the user of an archive can do nothing about either.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        check_opcodes(stream, _MAX_OPCODES)
+        if stream.tell() != len(raw):
+            raise pickle.UnpicklingError(f"{len(raw) - stream.tell():,} bytes follow the end of the pickle")
+        stream.seek(0)
         return _RestrictedUnpickler(stream).load()
 
 

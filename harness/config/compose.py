@@ -1,9 +1,10 @@
 """From command-line overrides to :class:`harness.config.settings.Settings`, with every refusal as a ConfigError."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -43,7 +44,9 @@ def compose(overrides: Sequence[str], conf: Path = CONF) -> Settings:
             raise ConfigError(_explain(error, overrides, conf)) from error
     if not isinstance(resolved, dict):
         raise ConfigError(f"expected a mapping in {conf / 'config.yaml'}")
-    return convert({str(key): value for key, value in resolved.items()})
+    config_values = {str(key): value for key, value in resolved.items()}
+    _refuse_unknown(config_values, conf)
+    return convert(config_values)
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
@@ -72,9 +75,19 @@ def _refuse_lists_for_groups(overrides: Sequence[Override], conf: Path) -> None:
             )
 
 
+def _refuse_unknown(config: Mapping[str, Any], conf: Path) -> None:
+    """Hydra lets ``+key=value`` add a key that no schema has."""
+    nested = {key: value for key, value in config.items() if isinstance(value, dict)}
+    written = {*config, *(f"{node}.{key}" for node, values in nested.items() for key in values)}
+    unknown = sorted(written - _known_keys(conf))
+    if unknown:
+        raise ConfigError(f"unknown key {', '.join(unknown)}; keys and their meaning: {conf / 'config.yaml'}")
+
+
 def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
     """Hydra's message, with the known keys that come nearest to what was written."""
-    message = str(error).strip().splitlines()[0]
+    causes = [cause for cause in (error, error.__cause__) if cause is not None and str(cause).strip()]
+    messages = [str(cause).strip().splitlines()[0] for cause in causes]
     known = _known_keys(conf)
     written = [override.split("=", 1)[0].lstrip("+~") for override in overrides]
     hints = [
@@ -83,7 +96,7 @@ def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
         if key not in known
         for near in [difflib.get_close_matches(key, known, n=2)]
     ]
-    return "; ".join([message, *hints, f"keys and their meaning: {conf / 'config.yaml'}"])
+    return "; ".join([*messages, *hints, f"keys and their meaning: {conf / 'config.yaml'}"])
 
 
 def _known_keys(conf: Path) -> set[str]:

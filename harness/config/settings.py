@@ -124,7 +124,7 @@ def _among(key: str, values: Iterable[str], known: Iterable[str]) -> None:
             raise ConfigError(f"{key}: unknown value {value!r}; expected among {', '.join(names)}")
 
 
-def _positive(values: Mapping[str, float]) -> None:
+def _positive(values: Mapping[str, int | float]) -> None:
     for key, value in values.items():
         if value <= 0:
             raise ConfigError(f"{key}: expected a positive number, got {value}")

@@ -6,7 +6,7 @@ returns the function that does the work. Items are pulled lazily. Only :mod:`har
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,6 +14,7 @@ ItemIn = TypeVar("ItemIn", contravariant=True)
 ResultOut = TypeVar("ResultOut", covariant=True)
 
 
+@runtime_checkable
 class AbstractTask(Protocol[ItemIn, ResultOut]):
     """Work that can be placed: prepared once per worker, then called with one item after another."""
 
@@ -37,6 +38,7 @@ class Outcome(Generic[Item, Result]):
     lost: str | None = None
 
 
+@runtime_checkable
 class Place(Protocol):
     """The signature that the local and the Ray runner share."""
 

@@ -45,7 +45,7 @@ def test_every_truncation_is_refused(sound_record, tmp_path):
 @FLIPS
 @given(bit=st.integers(0, 1 << 20))
 def test_flipped_bit_in_the_file_is_refused_or_without_effect(sound_record, tmp_path, bit):
-    """bz2 has a checksum; only its block size digit and the padding of its last byte are not covered."""
+    """bz2 has a checksum of the content; a few bits of its headers and code tables decide nothing."""
     path = tmp_path / "000012.pickle.pbz2"
     path.write_bytes(flipped(sound_record.read_bytes(), bit))
     try:
@@ -54,7 +54,6 @@ def test_flipped_bit_in_the_file_is_refused_or_without_effect(sound_record, tmp_
         assert str(path) in str(error)  # noqa: PT017 - a sound record is an outcome as well
     else:
         assert same(record, read(sound_record))
-        assert bit // 8 % len(sound_record.read_bytes()) in (3, len(sound_record.read_bytes()) - 1)
 
 
 @FLIPS

@@ -91,7 +91,7 @@ def test_no_folder(tmp_path):
 
 
 def test_file_instead_of_folder(whole):
-    with pytest.raises(DataError, match=r"000012\.pickle\.pbz2 is no whole: expected a whole .* NATS-Bench"):
+    with pytest.raises(DataError, match=r"000012\.pickle\.pbz2 is no folder: expected a folder .* NATS-Bench"):
         open_archive(whole / "000012.pickle.pbz2")
 
 
@@ -142,8 +142,8 @@ def test_record_in_the_place_of_meta(whole):
         open_archive(whole)
 
 
-def test_meta_in_the_place_of_a_record(folder, archive):
-    shutil.copy(folder / "meta.pickle.pbz2", folder / "000012.pickle.pbz2")
+def test_meta_in_the_place_of_a_record(folder, archive, empty_archives):
+    shutil.copy(empty_archives["tss"] / "meta.pickle.pbz2", folder / "000012.pickle.pbz2")
     with pytest.raises(DataError, match=r"000012\.pickle\.pbz2: expected a record, this is the meta file"):
         archive.record(12)
 
@@ -208,9 +208,9 @@ def test_stripped_weights(folder, archive, make_trial):
 
 
 def test_both_spaces_open(empty_archives, tmp_path, make_trial):
-    whole = shutil.copytree(empty_archives["sss"], tmp_path / "sss")
-    write_record(whole, 0, record_dict("sss", 0, {"90": [make_trial()]}))
-    trial = open_archive(whole).record(0).trial("digits", 777, "90")
+    folder = shutil.copytree(empty_archives["sss"], tmp_path / "sss")
+    write_record(folder, 0, record_dict("sss", 0, {"90": [make_trial()]}))
+    trial = open_archive(folder).record(0).trial("digits", 777, "90")
     assert (trial.channels, trial.cells) == (None, None)
     with pytest.raises(DataError, match="is there already"):
-        write_meta(whole, "sss")
+        write_meta(folder, "sss")

@@ -6,7 +6,7 @@ import nats_bench
 import pytest
 import torch
 
-from harness.archives import open_archive, record_dict, write_meta, write_record
+from harness.archives import record_dict, write_meta, write_record
 from harness.errors import DataError
 
 
@@ -53,13 +53,13 @@ def test_meta_is_that_of_nats_bench(nats, empty_archives, record, space):
     assert record(empty_archives[space] / "meta.pickle.pbz2") == record(real)
 
 
-def test_what_is_there_is_kept_unless_told_otherwise(folder, make_trial):
+def test_what_is_there_is_kept_unless_told_otherwise(folder, archive, make_trial):
     record = record_dict("tss", 12, {"12": [make_trial(seed=888)]})
     with pytest.raises(DataError, match=r"000012\.pickle\.pbz2: is there already"):
         write_record(folder, 12, record)
-    assert open_archive(folder).record(12).info.keys() == {("digits", 777, "12")}
+    assert archive.record(12).info.keys() == {("digits", 777, "12")}
     write_record(folder, 12, record, overwrite=True)
-    assert open_archive(folder).record(12).info.keys() == {("digits", 888, "12")}
+    assert archive.record(12).info.keys() == {("digits", 888, "12")}
 
 
 def test_an_interrupted_write_leaves_nothing(folder, make_trial, monkeypatch):
@@ -73,11 +73,11 @@ def test_an_interrupted_write_leaves_nothing(folder, make_trial, monkeypatch):
     assert sorted(folder.iterdir()) == before
 
 
-def test_two_budgets_and_seeds(folder, make_trial):
+def test_two_budgets_and_seeds(folder, archive, make_trial):
     trials = {"12": [make_trial(seed=888), make_trial()], "200": [make_trial(dataset="cifar10")]}
     write_record(folder, 13, record_dict("tss", 13, trials))
     expected = {("digits", 888, "12"), ("digits", 777, "12"), ("cifar10", 777, "200")}
-    assert open_archive(folder).record(13).info.keys() == expected
+    assert archive.record(13).info.keys() == expected
 
 
 def test_record_of_another_architecture_is_not_written(tmp_path, make_trial):

@@ -1,0 +1,200 @@
+"""The commands as a user types them, in process, on a small zoo that was really trained."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from harness import spaces
+from harness.cli.main import main
+from harness.store import open_store
+from harness.zoo import archive_folder
+from harness.zoo.sample import topology
+
+VOLATILE = ["run_id", "seconds", "device"]
+
+
+@pytest.fixture
+def harness(overrides, tmp_path, capsys):
+    """Run a command on the small zoo; returns exit code, standard output and standard error."""
+
+    def call(command, *more, with_archives=True):
+        arguments = [*command.split(), *(overrides if with_archives else []), f"results={tmp_path}", *more]
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def frame(root):
+    rows = open_store(str(root / "store")).measurements().df()
+    return rows.drop(columns=VOLATILE).sort_values(list(rows.columns[:13])).reset_index(drop=True)
+
+
+def test_plan_run_again_status_verify(harness, tmp_path):
+    code, out, _ = harness("plan")
+    assert code == 0
+    assert "missing" in out
+    assert not (tmp_path / "store").exists(), "plan changes nothing"
+
+    code, out, _ = harness("run")
+    assert code == 0
+    rows = frame(tmp_path)
+    # Four topologies and two sizes; 7 and 2 networks: NNN1NN, PPPPPP and NNNNNN are trained with two seeds.
+    assert rows.groupby("space").size().to_dict() == {"sss": 4, "tss": 14}
+    assert (rows["gate"] == "pass").all()
+
+    code, out, _ = harness("run")
+    assert (code, "nothing to do: no unit is missing, 9 units are done" in out) == (0, True)
+
+    code, out, _ = harness("status")
+    assert code == 0
+    assert "absent: 3 units" in out
+    assert "failed: none" in out
+
+    code, out, _ = harness("verify")
+    assert code == 0
+    assert "the store is sound and complete" in out
+
+
+def test_growing_a_study_makes_only_what_is_missing(harness, tmp_path):
+    harness("run", "study.calibrators=[none]", "study.spaces=[sss]", "study.seeds=[777]")
+    before = frame(tmp_path)
+    first_files = set((tmp_path / "store").rglob("measurements/**/*.parquet"))
+    harness("run", "study.calibrators=[none]", "study.seeds=[777]")
+    grown = frame(tmp_path)
+    assert len(before) == 2
+    assert len(grown) == 6
+    assert first_files < set((tmp_path / "store").rglob("measurements/**/*.parquet"))
+    harness("run", "study.seeds=[777]")
+    full = frame(tmp_path)
+    assert len(full) == 12
+    assert full[full["calibrator"] == "none"].reset_index(drop=True).equals(grown)
+
+
+def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
+    harness("run", "limit=1", "study.seeds=[777]")
+    assert frame(tmp_path).groupby("space")["arch_index"].nunique().to_dict() == {"sss": 1, "tss": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["study.arch=0-9"], r"study.arch: did you mean study.archs"),
+        (["nonsense=1"], r"nonsense: unknown key"),
+        (["+study.colour=red"], "study.colour"),
+        (["study.families=[nonsense]"], r"study.families: unknown value 'nonsense'; expected among study"),
+        (["study.calibrators=[platt]"], r"unknown value 'platt'; expected among none, temperature"),
+        (["study.datasets=[mnist]"], r"unknown value 'mnist'; expected among digits"),
+        (["study.seeds=[one]"], "could not be converted to Integer"),
+        (["study.seeds=[]"], r"study.seeds: expected at least one value"),
+        (["study.seeds=[777,777]"], r"777 is listed twice"),
+        (["runner=[ray,inline]"], r"runner is a group and takes one of inline, ray"),
+        (["runner=slurm"], "slurm"),
+        (["runner.workers=0"], r"runner.workers: expected a positive number, got 0"),
+        (["runner.device=tpu"], r"runner.device"),
+        (["runner.device=cuda:99"], r"not available on this machine"),
+        (["limit=0"], r"limit: expected a positive number, got 0"),
+        (["study.archs=9-1"], r"the range '9-1' is empty"),
+        (["study.archs=first"], r"cannot read 'first' in 'first'; expected all, representatives"),
+        (["study.archs=99999"], r"has architectures 0\.\.\d+, got 99999"),
+        (["study.archs=0"], r"holds no record of 1 listed architectures, the first is 0"),
+        (["study.archs=sample:100:1"], r"expected a sample of 1\.\.\d held"),
+        (["study.hps=['200']"], r"study.hps: no archive has 200; the archives have 02"),
+        (["archives.tss=/nowhere/at/all"], r"/nowhere/at/all"),
+        (["archives.tss=null"], r"archives.tss is null but study.spaces asks for tss"),
+        (["results=/proc/nothing"], r"cannot write /proc/nothing"),
+        (["study.archs=file:/nowhere"], r"cannot read /nowhere"),
+        (["a=(b"], "in quotes"),
+    ],
+)
+def test_bad_input_is_refused_with_exit_code_2_before_anything_is_written(harness, tmp_path, more, message):
+    code, _, err = harness("run", *more)
+    assert code == 2
+    assert re.search(message, err), err
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def test_an_untrained_zoo_is_refused_with_the_command_that_trains_it(harness):
+    code, _, err = harness("run", "runner=inline", with_archives=False)
+    assert code == 2
+    assert "run `harness zoo train` first" in err
+
+
+def test_a_store_of_another_schema_is_refused(harness, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").write_text(json.dumps({"schema_version": 0}))
+    for command in ("plan", "run", "retry", "status", "verify"):
+        code, _, err = harness(command)
+        assert code == 2
+        assert "schema version 0" in err
+
+
+def test_an_archive_without_a_telling_name_needs_one(harness, zoo_root, recipe, tmp_path):
+    shutil.copytree(archive_folder(zoo_root, recipe, "sss"), tmp_path / "mine")
+    arguments = ["study.spaces=[sss]", f"archives.sss={tmp_path / 'mine'}"]
+    code, _, err = harness("run", *arguments)
+    assert code == 2
+    assert "archives.sss_source=NAME" in err
+    code, _, _ = harness("run", *arguments, "archives.sss_source=mine")
+    assert code == 0
+    assert set(frame(tmp_path)["source"]) == {"mine"}
+
+
+def damaged_archive(zoo_root, recipe, tmp_path, code, content):
+    """A copy of the small topology archive in which the record of one architecture has other bytes."""
+    folder = tmp_path / archive_folder(zoo_root, recipe, "tss").name
+    shutil.copytree(archive_folder(zoo_root, recipe, "tss"), folder)
+    index = spaces.get("tss").arch_index(topology(code))
+    path = folder / f"{index:06d}.pickle.pbz2"
+    path.write_bytes(content(path.read_bytes()))
+    return folder, index
+
+
+def test_a_damaged_record_becomes_failure_rows_and_the_run_goes_on(harness, zoo_root, recipe, tmp_path):
+    folder, index = damaged_archive(zoo_root, recipe, tmp_path, "PPPPPP", lambda content: content[:-100])
+    arguments = ["study.spaces=[tss]", f"archives.tss={folder}"]
+    # The archive's budgets are read from its first record, which is not the damaged one.
+    code, out, _ = harness("run", *arguments)
+    assert code == 1
+    assert "2 units have failed" in out
+    failures = open_store(str(tmp_path / "store")).failures(kind="failed").df()
+    assert set(failures["arch_index"]) == {index}
+    assert set(failures["stage"]) == {"archive"}
+    assert failures["message"].str.contains("truncated").all()
+    assert set(frame(tmp_path)["arch_index"]).isdisjoint({index})
+
+    code, out, _ = harness("run", *arguments)
+    assert code == 1
+    assert "no unit is missing" in out, "run leaves failed units alone"
+    code, out, _ = harness("status")
+    assert code == 1
+    assert "truncated" in out
+    code, _, _ = harness("verify", *arguments)
+    assert code == 0, "a failure on record is no violation"
+
+    whole = archive_folder(zoo_root, recipe, "tss") / f"{index:06d}.pickle.pbz2"
+    shutil.copy(whole, folder / whole.name)
+    code, _, _ = harness("retry", *arguments)
+    assert code == 0
+    assert len(open_store(str(tmp_path / "store")).failures(kind="failed").df()) == 0
+    assert index in set(frame(tmp_path)["arch_index"])
+
+
+def test_the_report_is_one_page_without_a_network(harness, tmp_path):
+    harness("run")
+    code, _, _ = harness("report")
+    assert code == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert page.count("<img") == 3
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+    assert "Traceback" not in page
+
+
+def test_a_report_without_a_store_says_what_to_do(harness):
+    code, _, err = harness("report")
+    assert code == 2
+    assert "`harness run` makes one" in err

@@ -1,0 +1,84 @@
+"""Faults, really provoked: a driver and a worker are killed in the middle of a run, and nothing is lost or doubled."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.cli.main import main
+from harness.store import open_store
+from harness.store.audit import check_files, check_rows
+from harness.store.files import StoreRoot
+from harness.store.live import live_workers
+
+SLOW = ["study.split_seeds=[1,2,3,4,5,6,7,8,9,10,11,12]", "runner.workers=2", "runner.parcel_records=1"]
+DEADLINE_S = 120
+
+
+def measured(root):
+    rows = open_store(str(root / "store")).measurements().df()
+    key = list(rows.columns[:13])
+    return rows.drop(columns=["run_id", "seconds"]).sort_values(key).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def arguments(overrides):
+    return [*(o for o in overrides if not o.startswith("runner=")), *SLOW]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(arguments, tmp_path_factory):
+    root = tmp_path_factory.mktemp("undisturbed")
+    assert main(["run", *arguments, "runner=inline", f"results={root}"]) == 0
+    return measured(root)
+
+
+def start(arguments, root):
+    command = [sys.executable, "-m", "harness", "run", *arguments, f"results={root}"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition, process):
+    """Wait until a condition holds while a process runs."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert process.poll() is None, f"the run ended too early:\n{process.stdout.read()}"
+        assert time.monotonic() < end, "the run did not come so far"
+        time.sleep(0.02)
+
+
+def committed(root):
+    return list((root / "store" / "measurements").rglob("*.parquet"))
+
+
+def assert_sound(root):
+    assert [f for f in check_files(StoreRoot.existing(root / "store")) if f.check != "leftovers"] == []
+    assert list(check_rows(open_store(str(root / "store")))) == []
+
+
+def test_a_killed_driver_loses_nothing(arguments, undisturbed, tmp_path):
+    process = start(arguments, tmp_path)
+    wait_for(lambda: committed(tmp_path), process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(measured(tmp_path))
+    assert 0 < done < len(undisturbed), "killed in the middle"
+    assert main(["run", *arguments, f"results={tmp_path}"]) == 0
+    assert measured(tmp_path).equals(undisturbed)
+    assert_sound(tmp_path)
+    assert main(["verify", *arguments, f"results={tmp_path}", "--clean"]) == 0
+
+
+def test_a_killed_worker_is_replaced(arguments, undisturbed, tmp_path):
+    process = start(arguments, tmp_path)
+    store = tmp_path / "store"
+    wait_for(lambda: (store / "store.json").exists() and live_workers(StoreRoot.existing(store)), process)
+    worker = live_workers(StoreRoot.existing(store))[0].worker
+    os.kill(int(worker.rsplit("-", 1)[1]), signal.SIGKILL)
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    assert measured(tmp_path).equals(undisturbed)
+    assert_sound(tmp_path)

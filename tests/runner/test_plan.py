@@ -1,0 +1,152 @@
+"""Planning: every wanted unit is counted once, parcels keep records whole, the same study gives the same parcels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness import spaces
+from harness.errors import ConfigError
+from harness.runner.plan import Selection, halve, make_plan
+from harness.runner.selection import arch_indices
+from harness.store import StoreRoot, open_store
+from harness.store.writer import unit_columns, variant_columns, write_failures, write_measurements
+from harness.values import Failure, FailureKind, Study
+
+STUDY = Study(
+    spaces=("tss", "sss"), archs="all", limit=None, datasets=("digits",), hps=("12",), seeds=(777, 888),
+    protocols=("clean",), conditions=("unshifted",), splits=("random20",), split_seeds=(42,), label_sets=("original",),
+    calibrators=("none", "temperature"), families=("study",),
+)  # fmt: skip
+
+
+def selection(space="tss", indices=range(10), hps=("12",)):
+    return Selection("zoo-00000000", space, np.asarray(indices, dtype=np.int64), tuple(hps))
+
+
+def plan_of(study=STUDY, store=None, retry=False, selections=None):
+    return make_plan(study, selections or [selection(), selection("sss", range(3))], store, retry=retry)
+
+
+def units_of(plan, records=4):
+    return [unit for parcel in plan.parcels(records) for unit in parcel.units]
+
+
+@pytest.fixture
+def root(tmp_path):
+    return StoreRoot.create(tmp_path / "store")
+
+
+def rows_of(unit, families=("study@1",), rows=None):
+    return [
+        {
+            **unit_columns(unit.key),
+            **variant_columns(row.variant),
+            "fingerprint": row.fingerprint,
+            "families": list(families),
+            "run_id": "r",
+        }
+        for row in (rows or unit.rows)
+    ]
+
+
+def states(plan):
+    return {c.space: (c.total, c.done, c.missing, c.failed, c.absent) for c in plan.counts}
+
+
+def test_all_combinations_are_wanted_once():
+    plan = plan_of()
+    assert states(plan) == {"tss": (20, 0, 20, 0, 0), "sss": (6, 0, 6, 0, 0)}
+    keys = [unit.key for unit in units_of(plan)]
+    assert len(set(keys)) == len(keys) == 26
+
+
+def test_parcels_hold_whole_records_of_one_archive_in_index_order():
+    parcels = list(plan_of().parcels(4))
+    assert [[u.key.model.arch_index for u in p.units][::2] for p in parcels] == [
+        [0, 1, 2], [0, 1, 2, 3], [4, 5, 6, 7], [8, 9],
+    ]  # fmt: skip
+    assert [p.space for p in parcels] == ["sss", "tss", "tss", "tss"]
+
+
+def test_the_same_study_gives_the_same_parcels_whatever_the_order_of_its_lists():
+    turned = replace(STUDY, seeds=(888, 777), calibrators=("temperature", "none"))
+    one, other = list(plan_of().parcels(4)), list(plan_of(turned).parcels(4))
+    assert [[u.key for u in p.units] for p in one] == [[u.key for u in p.units] for p in other]
+    assert [[u.fingerprint for u in p.units] for p in one] == [[u.fingerprint for u in p.units] for p in other]
+
+
+def test_done_is_all_wanted_rows_with_the_wanted_fingerprint_and_families(root):
+    whole, half, stale, other_family = units_of(plan_of())[:4]
+    write_measurements(root, rows_of(whole), "r")
+    write_measurements(root, rows_of(half, rows=half.rows[:1]), "r")
+    write_measurements(root, [{**row, "fingerprint": "0" * 32} for row in rows_of(stale)], "r")
+    write_measurements(root, rows_of(other_family, families=["mine@1"]), "r")
+    plan = plan_of(store=open_store(str(root.path)))
+    missing = {unit.key: unit for unit in units_of(plan)}
+    assert whole.key not in missing
+    assert {half.key, stale.key, other_family.key} <= set(missing)
+    assert missing[other_family.key].families == ("mine", "study"), (
+        "what is there is measured again with what is wanted"
+    )
+    assert missing[half.key].families == ("study",)
+    assert sum(count.done for count in plan.counts) == 1
+
+
+def test_failed_and_absent_units_are_left_to_retry(root):
+    failed, absent, *_ = units_of(plan_of())
+    write_failures(root, [Failure(failed, FailureKind.FAILED, "weights", "E", "m", "")], "r1")
+    write_failures(root, [Failure(absent, FailureKind.ABSENT, "archive", "E", "m", "")], "r1")
+    store = open_store(str(root.path))
+    run, retry = plan_of(store=store), plan_of(store=store, retry=True)
+    assert states(run)["sss"] == (6, 0, 4, 1, 1)
+    assert {failed.key, absent.key}.isdisjoint(unit.key for unit in units_of(run))
+    assert [(unit.key, unit.attempt) for unit in units_of(retry)] == [(failed.key, 2), (absent.key, 2)]
+
+
+def test_a_failure_of_other_inputs_does_not_count(root):
+    unit = units_of(plan_of(replace(STUDY, calibrators=("none",))))[0]
+    write_failures(root, [Failure(unit, FailureKind.FAILED, "weights", "E", "m", "")], "r1")
+    assert unit.key in {u.key for u in units_of(plan_of(store=open_store(str(root.path))))}
+
+
+def test_a_budget_that_one_archive_lacks_is_wanted_of_the_other():
+    study = replace(STUDY, hps=("12", "200"))
+    plan = plan_of(study, selections=[selection(hps=("12", "200")), selection("sss", range(3), hps=("12",))])
+    assert states(plan) == {"tss": (40, 0, 40, 0, 0), "sss": (6, 0, 6, 0, 0)}
+
+
+def test_halving_keeps_every_unit_and_ends_with_one():
+    (parcel,) = plan_of(selections=[selection(indices=range(5))]).parcels(64)
+    assert [len(part.units) for part in halve(parcel)] == [4, 6]
+    waiting, alone = [parcel], []
+    while waiting:
+        parts = halve(waiting.pop())
+        if len(parts) == 1:
+            alone += parts[0].units
+        else:
+            waiting += parts
+    assert sorted(u.key for u in alone) == sorted(u.key for u in parcel.units)
+
+
+def test_a_plan_of_the_whole_study_is_made():
+    full = [selection(indices=spaces.get("tss").representatives()), selection("sss", range(32768))]
+    plan = plan_of(replace(STUDY, seeds=(777,)), selections=full)
+    assert len(plan) == 6466 + 32768
+    assert sum(len(parcel.units) for parcel in plan.parcels(64)) == len(plan)
+
+
+def test_expressions_select_architectures(tmp_path):
+    held = [0, 3, 7, 11, 20]
+    tss = spaces.get("tss")
+    assert arch_indices("all", "tss", held) == held
+    assert arch_indices("3-3,0", "tss", held) == [0, 3]
+    assert arch_indices("representatives", "tss", range(15625)) == sorted(tss.representatives())
+    assert arch_indices("sample:3:7", "tss", held) == arch_indices("sample:3:7", "tss", held[::-1])
+    assert len(arch_indices("sample:3:7", "tss", held)) == 3
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{tss.arch_str(11)}\n\n3\n")
+    assert arch_indices(f"file:{listed}", "tss", held) == [3, 11]
+    listed.write_text("3\n|oops~0|\n")
+    with pytest.raises(ConfigError, match=r"list.txt, line 2: .*oops"):
+        arch_indices(f"file:{listed}", "tss", held)
