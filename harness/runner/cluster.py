@@ -18,16 +18,34 @@ from typing import Any, Generic
 import ray
 from ray.exceptions import RayActorError
 
+from harness.errors import StoppedEarlyError
 from harness.runner.placement import AbstractTask, Item, Outcome, Result
 
-_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # tasks without GPUs keep the variables that name the devices
+    "RAY_gcs_server_port_wait_time_s": "120",  # a busy machine can take longer than Ray's 30 seconds
+}
 
 
 @contextlib.contextmanager
 def local_ray(workers: int) -> Iterator[None]:
-    """Start a Ray for ``workers`` one-core workers on this machine, and end it on leaving."""
+    """Start a Ray for ``workers`` one-core workers on this machine, and end it on leaving.
+
+    Raises:
+        StoppedEarlyError: Ray does not start.
+    """
     folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # short: Ray's socket paths have at most 107 bytes
     (folder / "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
+    try:
+        _start_ray(workers, folder)
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_ray(workers: int, folder: Path) -> None:
     try:
         with _environment({**_ENVIRONMENT, "HOME": str(folder)}):
             ray.init(
@@ -39,10 +57,10 @@ def local_ray(workers: int) -> Iterator[None]:
                 _node_ip_address="127.0.0.1",
                 _temp_dir=str(folder),
             )
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    except (RuntimeError, ConnectionError, TimeoutError) as error:
+        raise StoppedEarlyError(
+            f"Ray does not start on this machine: {error}; try again, or runner=inline, which needs no Ray"
+        ) from error
 
 
 @contextlib.contextmanager

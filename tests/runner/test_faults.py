@@ -60,10 +60,9 @@ def assert_sound(root):
 
 
 def test_a_killed_driver_loses_nothing(arguments, undisturbed, tmp_path):
-    process = start(arguments, tmp_path)
-    wait_for(lambda: committed(tmp_path), process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with start(arguments, tmp_path) as process:
+        wait_for(lambda: committed(tmp_path), process)
+        process.send_signal(signal.SIGKILL)
     done = len(measured(tmp_path))
     assert 0 < done < len(undisturbed), "killed in the middle"
     assert main(["run", *arguments, f"results={tmp_path}"]) == 0
@@ -73,12 +72,12 @@ def test_a_killed_driver_loses_nothing(arguments, undisturbed, tmp_path):
 
 
 def test_a_killed_worker_is_replaced(arguments, undisturbed, tmp_path):
-    process = start(arguments, tmp_path)
     store = tmp_path / "store"
-    wait_for(lambda: (store / "store.json").exists() and live_workers(StoreRoot.existing(store)), process)
-    worker = live_workers(StoreRoot.existing(store))[0].worker
-    os.kill(int(worker.rsplit("-", 1)[1]), signal.SIGKILL)
-    output, _ = process.communicate(timeout=DEADLINE_S)
+    with start(arguments, tmp_path) as process:
+        wait_for(lambda: (store / "store.json").exists() and live_workers(StoreRoot.existing(store)), process)
+        worker = live_workers(StoreRoot.existing(store))[0].worker
+        os.kill(int(worker.rsplit("-", 1)[1]), signal.SIGKILL)
+        output, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, output
     assert measured(tmp_path).equals(undisturbed)
     assert_sound(tmp_path)
