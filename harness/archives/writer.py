@@ -5,9 +5,7 @@ Every file appears completely or not at all.
 
 import bz2
 import math
-import os
 import pickle
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,12 +16,12 @@ from torch import Tensor
 
 from harness import spaces
 from harness.archives.naming import META_FILE, record_file
+from harness.atomic import write_file
 from harness.errors import DataError
+from harness.spaces.cell import format_cell
 
 _PROTOCOL = 4
 _MILLION = 1e6
-# The cell of every network of the size space.
-_SSS_GENOTYPE = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +174,7 @@ def _arch_config(space: str, arch_str: str, trial: NewTrial) -> dict[str, Any]:
             "name": "infer.shape.tiny",
             "channels": arch_str,
             "arch_str": arch_str,
-            "genotype": _SSS_GENOTYPE,
+            "genotype": format_cell(spaces.get(space).skeleton(arch_str).operations),
         }
     return {**config, "class_num": trial.num_classes}
 
@@ -205,35 +203,8 @@ def _budget_dict(space: str, arch_index: int, arch_str: str, trials: list[NewTri
 def _write(path: Path, content: object, *, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise DataError(f"{path}: is there already; remove it or allow it to be replaced")
-    packed = bz2.compress(pickle.dumps(content, protocol=_PROTOCOL))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, packed)
-        _flush_folder(path.parent)
+        write_file(path, bz2.compress(pickle.dumps(content, protocol=_PROTOCOL)))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error}") from error
     return path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        _write_flushed(temporary, content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write_flushed(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

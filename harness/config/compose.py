@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from harness.config.schema import Config
 from harness.config.settings import Settings, convert
@@ -86,6 +86,8 @@ def _refuse_unknown(config: Mapping[str, Any], conf: Path) -> None:
 
 def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
     """Hydra's message, with the known keys that come nearest to what was written."""
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} must be given; {conf / 'config.yaml'} and the folders beside it say what it is"
     causes = [cause for cause in (error, error.__cause__) if cause is not None and str(cause).strip()]
     messages = [str(cause).strip().splitlines()[0] for cause in causes]
     known = _known_keys(conf)

@@ -44,7 +44,7 @@ def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure:
     high = 105 * float(pairs[["pre", "post"]].max().max())
     with house_style():
         figure, axes = plt.subplots(figsize=(5.2, 4.6))
-        diagonal(axes, 0, high, "no change")
+        diagonal(axes, high, "no change")
         scatter_percent(axes, pairs, "pre", "post")
         better = np.count_nonzero(pairs["post"] < pairs["pre"])
         axes.set(xlabel=f"{column} before (points)", ylabel=f"{column} after (points)", xlim=(0, high), ylim=(0, high))

@@ -57,7 +57,7 @@ def _diagram(axes: Axes, row: pd.Series) -> None:
         )
     for x, y, n in zip(centre, np.maximum(accuracy, confidence), count[filled], strict=True):
         axes.annotate(f"{int(n)}", (x, y), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7)
-    diagonal(axes, 0, 1, "calibrated")
+    diagonal(axes, 1.0, "calibrated")
     calibrator = str(row["calibrator"])
     phase = _PHASE.get(calibrator, calibrator)
     axes.set(xlim=(0, 1), ylim=(0, 1.06), xlabel="confidence (numbers: images)", aspect="equal")

@@ -53,6 +53,6 @@ def scatter_percent(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
         )
 
 
-def diagonal(axes: Axes, low: float, high: float, label: str) -> None:
-    """Draw the line of equal values."""
-    axes.plot([low, high], [low, high], color=GREY, linestyle="--", linewidth=1, label=label, zorder=1)
+def diagonal(axes: Axes, high: float, label: str) -> None:
+    """Draw the line of equal values from 0 to ``high``."""
+    axes.plot([0, high], [0, high], color=GREY, linestyle="--", linewidth=1, label=label, zorder=1)

@@ -1,21 +1,19 @@
 """Files of the store: where they lie, how they are committed, and which are there. The root is a local folder.
 
-A file is complete from the moment it has its name: its bytes are written to a temporary file in the same folder,
-flushed to disk, renamed, and the folder flushed. Its name says what it holds, so if the name exists the write is done.
+A file is complete from the moment it has its name (:mod:`harness.atomic`), and its name says what it holds: if the name
+exists, the write is done.
 """
 
-import contextlib
 import json
 import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.atomic import TEMPORARY_SUFFIX, write_file
 from harness.errors import StoreError
-from harness.store.schema import SCHEMA_VERSION
+from harness.store.schema import SCHEMA_VERSION, TABLES
 
 _MARKER = "store.json"
-TEMPORARY_SUFFIX = ".tmp"
 
 
 def commit(path: Path, content: bytes, run_id: str) -> None:
@@ -26,31 +24,10 @@ def commit(path: Path, content: bytes, run_id: str) -> None:
     """
     if path.exists():
         return
-    temporary = path.with_name(f"{path.name}.{run_id}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_flushed(temporary, content)
-        temporary.replace(path)
-        _flush_folder(path.parent)
+        write_file(path, content, tag=run_id)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {error}; make room or give another folder with results=...") from error
-
-
-def _write_flushed(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +73,9 @@ class StoreRoot:
 
     def leftovers(self) -> list[Path]:
         """Return temporary files that a killed writer left behind, sorted by path."""
-        return sorted(self.path.rglob(f"*{TEMPORARY_SUFFIX}"))
+        folders = [self.path / table.folder for table in TABLES]
+        found = (path for folder in folders for path in folder.rglob(f"*{TEMPORARY_SUFFIX}"))
+        return sorted((*found, *self.path.glob(f"*{TEMPORARY_SUFFIX}")))
 
 
 def _check_version(marker: Path) -> None:

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.atomic import write_file
 from harness.errors import StoreError
 from harness.store.files import StoreRoot
 
@@ -44,11 +45,8 @@ def beat(root: StoreRoot, heartbeat: Heartbeat) -> None:
         StoreError: The store cannot be written.
     """
     path = root.path / "live" / heartbeat.run_id / f"{heartbeat.worker}.json"
-    temporary = path.with_suffix(".tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(asdict(heartbeat)))
-        temporary.replace(path)
+        write_file(path, json.dumps(asdict(heartbeat)).encode())
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error}") from error
 

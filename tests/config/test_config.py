@@ -1,0 +1,72 @@
+"""Every YAML composes and converts, every key is explained, and values are frozen."""
+
+import itertools
+import json
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from harness.config import compose
+from harness.config.compose import CONF, groups
+from harness.errors import ConfigError
+from harness.zoo import archive_folder
+
+NATS = ["archives.tss=/data/NATS-tss-v1_0-3ffb9-full", "archives.sss=/data/NATS-sss-v1_0-50262-full"]
+
+
+@pytest.mark.parametrize("choice", [f"{group}={option}" for group, options in groups().items() for option in options])
+def test_every_yaml_composes_and_converts(choice):
+    settings = compose([choice, *(NATS if choice == "archives=nats" else [])])
+    assert json.loads(settings.as_json)["study"]["spaces"] == list(settings.study.spaces)
+
+
+def test_every_combination_of_options_composes():
+    named = [[f"{group}={option}" for option in options] for group, options in groups().items() if options]
+    for choices in itertools.product(*named):
+        compose([*choices, *NATS])
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_yaml_and_every_key_has_a_comment(path):
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("# ")
+    structure = ("defaults:", "study:", "- schema", "- _self_")
+    keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    uncommented = [key for key in keys if " #" not in key and key not in structure]
+    assert uncommented == []
+
+
+def test_the_default_is_the_embedded_zoo():
+    settings = compose([])
+    for setting in settings.archives:
+        assert setting.is_zoo
+        assert setting.path == archive_folder(settings.zoo_root, settings.recipe, setting.space)
+    assert settings.store == Path("results/store")
+
+
+def test_results_moves_everything_that_is_written():
+    settings = compose(["results=/elsewhere"])
+    for path in (settings.store, settings.report, settings.zoo_root):
+        assert path.is_relative_to("/elsewhere")
+
+
+def test_settings_are_frozen_values():
+    settings = compose([])
+    with pytest.raises(FrozenInstanceError):
+        settings.study.archs = "0"
+
+
+def test_a_required_path_that_is_not_given_is_named():
+    with pytest.raises(ConfigError, match=r"archives.tss"):
+        compose(["archives=nats"])
+
+
+def test_only_the_archives_of_the_wanted_spaces_are_needed():
+    settings = compose(["archives=nats", NATS[0], "archives.sss=null", "study.spaces=[tss]"])
+    assert [setting.space for setting in settings.archives] == ["tss"]
+
+
+def test_a_missing_conf_folder_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="runs from a checkout"):
+        compose([], tmp_path)
