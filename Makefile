@@ -40,10 +40,7 @@ install: $(VENV)/.installed ## install the harness into .venv
 install-dev: $(VENV)/.installed-dev ## install also what checks and tests need
 
 demo: install ## train the embedded zoo, measure it over Ray workers, build the report
-	@$(HARNESS) zoo train $(SETTINGS)
-	@$(HARNESS) run $(SETTINGS)
-	@$(HARNESS) verify $(SETTINGS)
-	@$(HARNESS) report $(SETTINGS)
+	@jobs/demo.sh $(SETTINGS)
 
 test: check pytest ## install, check, test
 
