@@ -5,8 +5,10 @@ statistics, and with a home folder of its own, in which a file keeps Ray from as
 """
 
 import contextlib
+import functools
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections import deque
@@ -47,7 +49,7 @@ def local_ray(workers: int) -> Iterator[None]:
 
 def _start_ray(workers: int, folder: Path) -> None:
     try:
-        with _environment({**_ENVIRONMENT, "HOME": str(folder)}):
+        with _environment({**_ENVIRONMENT, "RAY_AUTH_TOKEN": _token(), "HOME": str(folder)}):
             ray.init(
                 address="local",
                 num_cpus=workers,
@@ -61,6 +63,12 @@ def _start_ray(workers: int, folder: Path) -> None:
         raise StoppedEarlyError(
             f"Ray does not start on this machine: {error}; try again, or runner=inline, which needs no Ray"
         ) from error
+
+
+@functools.cache
+def _token() -> str:
+    """The secret that keeps others on this machine out of our Ray; a process keeps one, as Ray reads it only once."""
+    return secrets.token_hex(32)
 
 
 @contextlib.contextmanager
