@@ -21,7 +21,7 @@ class AbstractFitted(ABC):
 
     @abstractmethod
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
-        """Returns calibrated class probabilities, each row in [0, 1] and summing to 1.
+        """Return calibrated class probabilities, each row in [0, 1] and summing to 1.
 
         Args:
             logits: Finite class scores, shape (n, classes).
@@ -47,7 +47,7 @@ class AbstractCalibrator(ABC):
 
     @abstractmethod
     def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> AbstractFitted:
-        """Returns the calibrator fitted to the logits and labels of held-out samples.
+        """Return the calibrator fitted to the logits and labels of held-out samples.
 
         Args:
             logits: Finite class scores, shape (n, classes), n >= 1, classes >= 2.

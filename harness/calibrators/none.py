@@ -25,7 +25,7 @@ class FittedNone(AbstractFitted):
         return {}
 
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
-        """Returns ``softmax(logits)``."""
+        """Return ``softmax(logits)``."""
         return softmax(logits)
 
 
@@ -44,7 +44,7 @@ class NoCalibrator(AbstractCalibrator):
         return 1
 
     def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedNone:
-        """Returns the softmax, having checked the arguments as every calibrator does."""
+        """Return the softmax, having checked the arguments as every calibrator does."""
         require_logits(logits)
         require_labels(labels, n_samples=logits.shape[0], n_classes=logits.shape[1])
         return FittedNone()

@@ -11,7 +11,7 @@ _CALIBRATORS: dict[str, AbstractCalibrator] = {
 
 
 def get(name: str) -> AbstractCalibrator:
-    """Returns the calibrator of that name.
+    """Return the calibrator of that name.
 
     Raises:
         ValueError: If there is none.
@@ -26,7 +26,7 @@ def get(name: str) -> AbstractCalibrator:
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names of all calibrators.
+    """Return the names of all calibrators.
 
     Example:
         >>> names()

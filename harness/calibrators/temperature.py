@@ -50,7 +50,7 @@ class FittedTemperature(AbstractFitted):
         return {} if self.reason is None else {"temperature": self.reason}
 
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
-        """Returns ``softmax(logits / T)``, which keeps the order of the classes: the highest logit stays the highest.
+        """Return ``softmax(logits / T)``, which keeps the order of the classes: the highest logit stays the highest.
 
         Args:
             logits: Finite class scores, shape (n, classes).
@@ -82,7 +82,7 @@ class TemperatureCalibrator(AbstractCalibrator):
         return 1
 
     def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedTemperature:
-        """Returns temperature scaling at ``argmin_T mean -log softmax(logits / T)_label``, T in [0.01, 100].
+        """Return temperature scaling at ``argmin_T mean -log softmax(logits / T)_label``, T in [0.01, 100].
 
         T is a bound, with a reason, where the optimum is there or beyond; and 1, with a reason, where NLL does not
         depend on T because every row of logits is constant.
@@ -122,10 +122,10 @@ class TemperatureCalibrator(AbstractCalibrator):
 def _margins(
     logits: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
 ) -> Float64[np.ndarray, "n classes"]:
-    """Returns how far each logit lies above that of the label."""
+    """Return how far each logit lies above that of the label."""
     return logits - logits[np.arange(labels.size), labels][:, np.newaxis]
 
 
 def _slope(inverse_temperature: float, margins: Float64[np.ndarray, "n classes"]) -> float:
-    """Returns dNLL / dbeta, which rises with beta: the mean over samples of ``sum_k softmax(beta m)_k m_k``."""
+    """Return dNLL / dbeta, which rises with beta: the mean over samples of ``sum_k softmax(beta m)_k m_k``."""
     return float(np.sum(softmax(inverse_temperature * margins) * margins) / len(margins))

@@ -14,7 +14,7 @@ BIN_COUNTS = (5, 10, 15, 20, 25, 50, 100, 200, 500)
 
 
 def equal_width_edges(n_bins: int) -> Float64[np.ndarray, " edges"]:
-    """Returns the n_bins + 1 edges b / n_bins, each correctly rounded (``linspace`` is off by one ulp in places).
+    """Return the n_bins + 1 edges b / n_bins, each correctly rounded (``linspace`` is off by one ulp in places).
 
     Example:
         >>> equal_width_edges(5).tolist()
@@ -24,7 +24,7 @@ def equal_width_edges(n_bins: int) -> Float64[np.ndarray, " edges"]:
 
 
 def equal_width_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
-    """Returns the cuts of the bins (b / n_bins, (b + 1) / n_bins]: left open, right closed, so 0 is in no bin.
+    """Return the cuts of the bins (b / n_bins, (b + 1) / n_bins]: left open, right closed, so 0 is in no bin.
 
     Example:
         >>> from harness.metrics.predictions import rank
@@ -35,7 +35,7 @@ def equal_width_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
 
 
 def equal_mass_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
-    """Returns the cuts of bins that hold about equally many samples and never part equal probabilities.
+    """Return the cuts of bins that hold about equally many samples and never part equal probabilities.
 
     The ranked probabilities are cut into n_bins chunks as `numpy.array_split` does (one sample each if there are fewer
     samples than bins); the bins are right closed at the midpoints between neighbouring chunks. Coinciding midpoints
@@ -59,7 +59,7 @@ def equal_mass_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
 
 
 def equal_count_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
-    """Returns the cuts of n_bins bins of floor(n / n_bins) samples, the last also taking the rest.
+    """Return the cuts of n_bins bins of floor(n / n_bins) samples, the last also taking the rest.
 
     n counts the positive probabilities; zeros are in no bin. Equal probabilities may be parted, in the order of the
     samples. With fewer positive probabilities than bins, all of them are in the last.
@@ -81,7 +81,7 @@ def equal_count_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
 
 
 def binned_error(ranked: Ranked, cuts: Int64[np.ndarray, " cuts"]) -> float:
-    """Returns the calibration error over the bins, in [0, 1], lower is better; empty bins add 0.
+    """Return the calibration error over the bins, in [0, 1], lower is better; empty bins add 0.
 
     ``sum_b n_b / N * |mean p - mean y| = sum_b |sum (p - y)| / N``, N counting all samples, y the outcome.
 

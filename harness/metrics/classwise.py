@@ -15,7 +15,7 @@ from harness.metrics.undefined import Undefined
 
 
 def classwise_calibration_error(classes: Sequence[Ranked], n_bins: int) -> float:
-    """Returns the classwise calibration error with bins of equal width, in [0, 2 / K], lower is better.
+    """Return the classwise calibration error with bins of equal width, in [0, 2 / K], lower is better.
 
     ``1 / K sum_k sum_b n_kb / N * |mean p_k - mean y_k|`` over the bins (b / n_bins, (b + 1) / n_bins] of each class;
     a probability of 0 is in no bin.
@@ -37,7 +37,7 @@ def classwise_calibration_error(classes: Sequence[Ranked], n_bins: int) -> float
 
 
 def classwise_equal_mass_calibration_error(classes: Sequence[Ranked], n_bins: int) -> float:
-    """Returns the classwise calibration error with bins of equal mass, in [0, 2 / K], lower is better.
+    """Return the classwise calibration error with bins of equal mass, in [0, 2 / K], lower is better.
 
     ``1 / K sum_k sum_b n_kb / N * |mean p_k - mean y_k|`` over the bins of `equal_mass_cuts` of each class.
 
@@ -58,7 +58,7 @@ def classwise_equal_mass_calibration_error(classes: Sequence[Ranked], n_bins: in
 
 
 def classwise_adaptive_calibration_error(classes: Sequence[Ranked], n_bins: int) -> float | Undefined:
-    """Returns the classwise calibration error with bins of equal count, in [0, 2 / K], lower is better.
+    """Return the classwise calibration error with bins of equal count, in [0, 2 / K], lower is better.
 
     ``1 / K sum_k sum_b n_kb / N * |mean p_k - mean y_k|`` over the bins of `equal_count_cuts` of each class: equal
     probabilities may be parted, in the order of the samples. Undefined with fewer samples than bins.

@@ -62,7 +62,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
 
 
 def family(name: str) -> Family:
-    """Returns the family of that name.
+    """Return the family of that name.
 
     Raises:
         ValueError: If there is none.
@@ -75,7 +75,7 @@ def family(name: str) -> Family:
 def measure(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"], families: Sequence[str] = ("study",)
 ) -> dict[str, float | None]:
-    """Returns each measurement of the families by its name, None where it is undefined.
+    """Return each measurement of the families by its name, None where it is undefined.
 
     Args:
         probs: Class probabilities, float64, shape (n, classes), n >= 1, classes >= 2, rows summing to 1 within 1e-5.
@@ -97,7 +97,7 @@ def measure(
 def measure_with_reasons(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"], families: Sequence[str] = ("study",)
 ) -> Measured:
-    """Returns what `measure` returns, and for each None why it is undefined.
+    """Return what `measure` returns, and for each None why it is undefined.
 
     Args:
         probs: As in `measure`.

@@ -25,7 +25,7 @@ MMCE_WIDTH = 0.4
 
 
 def kernel_density_calibration_error(top: Ranked) -> float | Undefined:
-    """Returns the Mix-n-Match estimate of the expected calibration error, at least 0, lower is better.
+    """Return the Mix-n-Match estimate of the expected calibration error, at least 0, lower is better.
 
     ``integral_0^1 |x - acc(x)| f(x) dx / integral_0^1 f(x) dx`` with ``acc(x) = min(mean r * f1(x) / f(x), 1)``; f is
     the density of all confidences, f1 that of the right ones, both with the bandwidth ``std(c of right) (2N)^(-1/5)``.
@@ -63,7 +63,7 @@ def kernel_density_calibration_error(top: Ranked) -> float | Undefined:
 
 
 def max_mean_calibration_error(top: Ranked) -> float:
-    """Returns MMCE over all pairs, unweighted, in [0, 1], lower is better.
+    """Return MMCE over all pairs, unweighted, in [0, 1], lower is better.
 
     ``sqrt(1 / N^2 sum_ij v_i v_j exp(-|c_i - c_j| / 0.4))`` with ``v = r - c``. For ascending c and j < i the kernel is
     ``exp(c_j / 0.4) / exp(c_i / 0.4)``, so one running sum over j gives every pair in O(N).
@@ -93,7 +93,7 @@ def _grid() -> Float64[np.ndarray, " grid"]:
 
 
 def _density_on_grid(confidence: Float64[np.ndarray, " n"], bandwidth: float) -> Float64[np.ndarray, " grid"]:
-    """Returns the density of the confidences on the grid: mirrored at 0 and 1, zero outside (0, 1), doubled inside."""
+    """Return the density of the confidences on the grid: mirrored at 0 and 1, zero outside (0, 1), doubled inside."""
     low = confidence < 0.5
     mirrored = np.concatenate((-confidence[low], confidence, 2 - confidence[~low]))
     density = 2 * fftconvolve(_linear_binning(mirrored), _triweight_kernel(bandwidth), mode="same")
@@ -102,7 +102,7 @@ def _density_on_grid(confidence: Float64[np.ndarray, " n"], bandwidth: float) ->
 
 
 def _linear_binning(values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " grid"]:
-    """Returns the share of the values at each grid point, each value split between its two neighbours by distance."""
+    """Return the share of the values at each grid point, each value split between its two neighbours by distance."""
     step = (KDE_GRID_STOP - KDE_GRID_START) / (KDE_GRID_SIZE - 1)
     position = (values - KDE_GRID_START) / step
     left = np.floor(position).astype(np.int64)
@@ -113,7 +113,7 @@ def _linear_binning(values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " 
 
 
 def _triweight_kernel(bandwidth: float) -> Float64[np.ndarray, " taps"]:
-    """Returns ``35 / 32 (1 - u^2)^3 / w``, u = x / w, at the grid's steps; w = 3 bandwidth makes that its deviation."""
+    """Return ``35 / 32 (1 - u^2)^3 / w``, u = x / w, at the grid's steps; w = 3 bandwidth makes that its deviation."""
     step = (KDE_GRID_STOP - KDE_GRID_START) / (KDE_GRID_SIZE - 1)
     half_width = 3 * bandwidth
     n_steps = int(half_width / step)
@@ -122,6 +122,6 @@ def _triweight_kernel(bandwidth: float) -> Float64[np.ndarray, " taps"]:
 
 
 def _keep_previous(values: Float64[np.ndarray, " grid"], *, known: np.ndarray) -> Float64[np.ndarray, " grid"]:
-    """Returns the values, an unknown one replaced by the last known one before it (by the first value if none)."""
+    """Return the values, an unknown one replaced by the last known one before it (by the first value if none)."""
     last_known = np.maximum.accumulate(np.where(known, np.arange(values.size), 0))
     return values[last_known]

@@ -29,7 +29,7 @@ class Ranked(NamedTuple):
 
 
 def softmax(logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
-    """Returns the class probabilities in float64, each row in [0, 1] and summing to 1.
+    """Return the class probabilities in float64, each row in [0, 1] and summing to 1.
 
     ``p_k = exp(z_k - max z) / sum_j exp(z_j - max z)``; computed in float64 whatever the dtype of the logits.
 
@@ -54,7 +54,7 @@ def softmax(logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n cl
 
 
 def rank(probability: Float64[np.ndarray, " n"], outcome: Bool[np.ndarray, " n"]) -> Ranked:
-    """Returns the pairs in ascending order of probability, with their running excess.
+    """Return the pairs in ascending order of probability, with their running excess.
 
     Args:
         probability: Predicted probabilities of the event, shape (n,), in [0, 1].
@@ -70,7 +70,7 @@ def rank(probability: Float64[np.ndarray, " n"], outcome: Bool[np.ndarray, " n"]
 
 
 def rank_top_label(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> Ranked:
-    """Returns the confidences ``max_k p_k``, ranked, with whether the predicted class was right.
+    """Return the confidences ``max_k p_k``, ranked, with whether the predicted class was right.
 
     The predicted class is the first of the classes with the highest probability.
 
@@ -82,7 +82,7 @@ def rank_top_label(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.n
 
 
 def rank_classes(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> list[Ranked]:
-    """Returns for each class k the probabilities ``p_k`` of all samples, ranked, with whether the label was k.
+    """Return for each class k the probabilities ``p_k`` of all samples, ranked, with whether the label was k.
 
     Args:
         probs: Class probabilities, shape (n, classes).

@@ -9,7 +9,7 @@ from harness.metrics.undefined import Undefined
 def negative_log_likelihood(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
 ) -> float | Undefined:
-    """Returns the mean of -log p_label in nats, at least 0, lower is better.
+    """Return the mean of -log p_label in nats, at least 0, lower is better.
 
     Undefined where a label has probability 0, whose loss is infinite; nothing is clipped.
 
@@ -28,7 +28,7 @@ def negative_log_likelihood(
 
 
 def brier_loss_sum(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> float:
-    """Returns the multiclass Brier score, in [0, 2], lower is better.
+    """Return the multiclass Brier score, in [0, 2], lower is better.
 
     ``1 / N sum_i sum_k (p_ik - [label_i = k])^2``.
 
@@ -49,7 +49,7 @@ def brier_loss_sum(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.n
 
 
 def brier_loss(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> float:
-    """Returns the Brier score per class, in [0, 2 / K], lower is better: `brier_loss_sum` divided by K.
+    """Return the Brier score per class, in [0, 2 / K], lower is better: `brier_loss_sum` divided by K.
 
     The convention of the published tables.
 

@@ -34,7 +34,7 @@ _RankedT = TypeVar("_RankedT")
 
 
 def study(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> dict[str, float | Undefined]:
-    """Returns every measurement of the family by its name; what each means is in `harness.metrics.dictionary`.
+    """Return every measurement of the family by its name; what each means is in `harness.metrics.dictionary`.
 
     Args:
         probs: Class probabilities, shape (n, classes), already checked.

@@ -32,7 +32,7 @@ class ReliabilityBins:
 
 
 def expected_calibration_error(top: Ranked, n_bins: int) -> float:
-    """Returns ECE with bins of equal width, in [0, 1], lower is better.
+    """Return ECE with bins of equal width, in [0, 1], lower is better.
 
     ``sum_b n_b / N * |mean c - mean r|`` over the bins (b / n_bins, (b + 1) / n_bins].
 
@@ -52,7 +52,7 @@ def expected_calibration_error(top: Ranked, n_bins: int) -> float:
 
 
 def equal_mass_calibration_error(top: Ranked, n_bins: int) -> float:
-    """Returns ECE with bins of equal mass, in [0, 1], lower is better.
+    """Return ECE with bins of equal mass, in [0, 1], lower is better.
 
     ``sum_b n_b / N * |mean c - mean r|``, L1 and not debiased, over the bins of `equal_mass_cuts`.
 
@@ -72,7 +72,7 @@ def equal_mass_calibration_error(top: Ranked, n_bins: int) -> float:
 
 
 def max_calibration_error(top: Ranked, n_bins: int) -> float:
-    """Returns the error of the worst equal-width bin, in [0, 1], lower is better.
+    """Return the error of the worst equal-width bin, in [0, 1], lower is better.
 
     ``max_b |mean c - mean r|`` over the non-empty bins (b / n_bins, (b + 1) / n_bins].
 
@@ -95,7 +95,7 @@ def max_calibration_error(top: Ranked, n_bins: int) -> float:
 
 
 def kolmogorov_smirnov_calibration_error(top: Ranked) -> float:
-    """Returns the largest gap between cumulative confidence and cumulative accuracy, in [0, 1], lower is better.
+    """Return the largest gap between cumulative confidence and cumulative accuracy, in [0, 1], lower is better.
 
     ``max_i |sum_{j <= i} (c_j - r_j)| / N`` with ascending c, i running over the last sample of each group of equal c.
 
@@ -116,26 +116,26 @@ def kolmogorov_smirnov_calibration_error(top: Ranked) -> float:
 
 
 def accuracy(top: Ranked) -> float:
-    """Returns the share of right predictions, in [0, 1], higher is better."""
+    """Return the share of right predictions, in [0, 1], higher is better."""
     return float(top.outcome.mean())
 
 
 def correct_confidence(top: Ranked) -> float | Undefined:
-    """Returns the mean confidence of the right predictions, in (0, 1]; undefined if there are none."""
+    """Return the mean confidence of the right predictions, in (0, 1]; undefined if there are none."""
     if not top.outcome.any():
         return Undefined("no prediction is right")
     return float(top.probability[top.outcome].mean())
 
 
 def incorrect_confidence(top: Ranked) -> float | Undefined:
-    """Returns the mean confidence of the wrong predictions, in (0, 1]; undefined if there are none."""
+    """Return the mean confidence of the wrong predictions, in (0, 1]; undefined if there are none."""
     if top.outcome.all():
         return Undefined("no prediction is wrong")
     return float(top.probability[~top.outcome].mean())
 
 
 def harmonic_calibration_score(top: Ranked, *, weight: float = 1.0) -> float | Undefined:
-    """Returns the weighted harmonic mean of accuracy and 1 - ECE_15, in [0, 1], higher is better.
+    """Return the weighted harmonic mean of accuracy and 1 - ECE_15, in [0, 1], higher is better.
 
     ``(1 + weight) a e / (weight a + e)`` with a = accuracy, e = 1 - ECE_15; undefined (0 / 0) where both are 0.
 
@@ -160,7 +160,7 @@ def harmonic_calibration_score(top: Ranked, *, weight: float = 1.0) -> float | U
 def reliability_bins(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"], n_bins: int = 15
 ) -> ReliabilityBins:
-    """Returns count, mean confidence and accuracy of each bin (b / n_bins, (b + 1) / n_bins].
+    """Return count, mean confidence and accuracy of each bin (b / n_bins, (b + 1) / n_bins].
 
     Args:
         probs: Class probabilities, shape (n, classes).

@@ -1,7 +1,6 @@
 """Small archives to read, whole or spoilt, and the real ones of the test data."""
 
 import bz2
-import os
 import pickle
 import shutil
 from collections import OrderedDict
@@ -16,12 +15,9 @@ from harness.archives import Archive, NewTrial, record_dict, write_meta, write_r
 
 
 @pytest.fixture(scope="session")
-def nats() -> Path:
+def nats(real_data) -> Path:
     """The folder of the real archives without weights."""
-    root = os.environ.get("HARNESS_TEST_DATA")
-    if root is None:
-        pytest.skip("HARNESS_TEST_DATA is not set")
-    return Path(root) / "nats_simple"
+    return real_data / "nats_simple"
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """Temperature scaling against an independent minimiser, at its bounds, and on real predictions."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from harness.calibrators import get
 from harness.metrics import measure, softmax
 
 CALIBRATOR = get("temperature")
-FOLDER = os.environ.get("HARNESS_TEST_DATA")
 
 
 def random_logits(n_samples, n_classes, *, scale, signal, seed):
@@ -159,9 +156,8 @@ def test_accuracy_is_kept():
     np.testing.assert_array_equal(probs.argmax(axis=1), logits.astype(np.float32).argmax(axis=1))
 
 
-@pytest.mark.skipif(FOLDER is None, reason="HARNESS_TEST_DATA is not set")
-def test_real_predictions_before_and_after():
-    folder = Path(FOLDER) / "probs"
+def test_real_predictions_before_and_after(real_data):
+    folder = real_data / "probs"
     expected = json.loads((folder / "expected.json").read_text())["cleanlab_mnist_temperature"]
     with np.load(folder / "cleanlab_mnist.npz") as arrays:
         logits, labels = np.log(arrays["probs"]), arrays["labels"]  # none is 0, the smallest is 6e-28

@@ -1,21 +1,16 @@
 """Real predictions against values of the public reference implementations, in the folder HARNESS_TEST_DATA."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.metrics import MEASUREMENTS, measure
 
-FOLDER = os.environ.get("HARNESS_TEST_DATA")
-pytestmark = pytest.mark.skipif(FOLDER is None, reason="HARNESS_TEST_DATA is not set")
-
 
 @pytest.mark.parametrize("name", ["cleanlab_mnist", "netcal_wideresnet-16-4-cifar-10", "netcal_lenet-5-cifar-100"])
-def test_every_measurement(name):
-    folder = Path(FOLDER) / "probs"
+def test_every_measurement(real_data, name):
+    folder = real_data / "probs"
     expected = json.loads((folder / "expected.json").read_text())[name]
     with np.load(folder / f"{name}.npz") as arrays:
         values = measure(arrays["probs"].astype(np.float64), arrays["labels"])

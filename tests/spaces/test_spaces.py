@@ -1,7 +1,5 @@
-import os
 from collections import Counter
 from itertools import pairwise, product
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,12 +18,9 @@ PATHS = [(0, 3), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)]
 
 
 @pytest.fixture(scope="module")
-def tss_table():
-    root = os.environ.get("HARNESS_TEST_DATA")
-    if not root:
-        pytest.skip("HARNESS_TEST_DATA is not set")
+def tss_table(real_data):
     columns = ["arch_index", "arch_str", "nb102_c10_params_M"]
-    return pq.read_table(Path(root) / "nas" / "tss_table.parquet", columns=columns).to_pydict()
+    return pq.read_table(real_data / "nas" / "tss_table.parquet", columns=columns).to_pydict()
 
 
 def test_names_are_those_of_the_instances():
