@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 HARNESS := $(BIN)/harness
-SETTINGS := results=$(RESULTS) $(ARGS)
+SETTINGS := "results='$(RESULTS)'" $(ARGS)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 help: ## list the targets
@@ -57,7 +57,13 @@ format: install-dev ## format and mend what ruff can
 pytest: install-dev ## the tests alone; ARGS="-k name" chooses
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-plan run status retry verify report: install ## the command of that name; ARGS="study.archs=0-99 runner=inline"
+plan: install ## show what is wanted, done and missing; ARGS="study.spaces=[tss] limit=2"
+run: install ## make what is missing
+status: install ## show what the store holds, failures and workers
+retry: install ## make what has failed once more
+verify: install ## prove that the store is sound and complete
+report: install ## build the page
+plan run status retry verify report:
 	@$(HARNESS) $@ $(SETTINGS)
 
 clean: ## remove .venv and caches; results stay

@@ -121,14 +121,21 @@ class WantedUnit:
     Attributes:
         key: The unit.
         rows: The rows that it must have; a worker whose data give another fingerprint refuses the unit.
+        present: Fingerprints of those that the store has already, which are not made again.
         families: Families to measure: the wanted ones and those that the store already holds for the unit.
         attempt: 1 for the first attempt; one more for every failure row that the unit has.
     """
 
     key: UnitKey
     rows: tuple[WantedRow, ...]
+    present: frozenset[str]
     families: tuple[str, ...]
     attempt: int
+
+    @property
+    def missing_rows(self) -> tuple[WantedRow, ...]:
+        """The rows that are to be made."""
+        return tuple(row for row in self.rows if row.fingerprint not in self.present)
 
     @property
     def row_fingerprints(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def zoo_root(tmp_path_factory, recipe) -> Path:
 def overrides(zoo_root, recipe) -> list[str]:
     """The overrides that make the commands use the small zoo, in this process."""
     return [
-        "runner=inline",
+        "runner=local",
         f"archives.tss={archive_folder(zoo_root, recipe, 'tss')}",
         f"archives.sss={archive_folder(zoo_root, recipe, 'sss')}",
         f"study.hps=['{recipe.hp}']",

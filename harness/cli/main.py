@@ -7,6 +7,7 @@ run again to resume.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 from harness.cli import plan, report, run, status, verify, zoo
 from harness.config import Settings, compose
@@ -14,7 +15,7 @@ from harness.errors import HarnessError, StoppedEarlyError
 
 DONE, FAILURES, REFUSED, STOPPED = 0, 1, 2, 3
 
-_OVERRIDES = "Hydra overrides, such as study.archs=0-99 or runner=inline; conf/config.yaml explains every key"
+_OVERRIDES = "Hydra overrides, such as study.archs=0-99 or runner=local; conf/config.yaml explains every key"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain("stopped", error, STOPPED)
     except HarnessError as error:
         return _complain("error", error, REFUSED)
+    except OSError as error:
+        return _complain("error", error, REFUSED)
     except KeyboardInterrupt:
         return _complain("stopped", "interrupted; what was committed is kept, run again to resume", STOPPED)
 
@@ -38,14 +41,16 @@ def _complain(what: str, message: object, code: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="harness", description="Evaluate NAS search spaces; see README.md.")
+    parser.add_argument("--version", action="version", version=f"harness {version('nas-calibration-harness')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add(commands, "plan", plan.plan, "show what is wanted, done, missing and failed")
     _add(commands, "run", run.run, "make what is missing; again resumes")
-    _add(commands, "retry", run.retry, "make what has failed or was absent once more")
+    retry_parser = _add(commands, "retry", run.retry, "make what has failed once more")
+    retry_parser.add_argument("--absent", action="store_true", help="also look again for what the archive did not hold")
     _add(commands, "status", status.status, "show what the store holds, failures and live workers")
     verify_parser = _add(commands, "verify", verify.verify, "prove that the store is sound and complete")
     verify_parser.add_argument("--clean", action="store_true", help="first remove what killed writers left behind")
-    _add(commands, "report", report.report, "execute the notebooks of analysis/ and build the page")
+    _add(commands, "report", report.report, "execute the notebook of analysis/ and build the page")
     zoo_parser = _add(commands, "zoo", zoo.train, "train the zoo: `harness zoo train`", word="train")
     zoo_parser.description = "Train the zoo of the `zoo` node of the configuration, as NATS-Bench archives."
     return parser

@@ -4,8 +4,8 @@ import argparse
 import math
 
 from harness.cli.output import meter, next_step, say
-from harness.cli.plan import print_counts
-from harness.cli.session import placing, selections, writable_store
+from harness.cli.plan import print_counts, print_selections
+from harness.cli.session import existing_store, placing, selections
 from harness.config import Settings
 from harness.errors import StoppedEarlyError, StoreError
 from harness.runner.inference import Inference
@@ -22,47 +22,46 @@ from harness.values import Failure, FailureKind, Parcel
 
 def run(settings: Settings, _: argparse.Namespace) -> int:
     """Make the missing units; return 0, or 1 if units of the plan have failed."""
-    return _execute(settings, "run")
+    return _execute(settings, "run", ("missing",))
 
 
-def retry(settings: Settings, _: argparse.Namespace) -> int:
-    """Make the failed and absent units once more; return 0, or 1 if some fail again."""
-    return _execute(settings, "retry")
+def retry(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Make the failed units once more, and the absent ones if asked to; return 0, or 1 if some fail again."""
+    return _execute(settings, "retry", ("failed", "absent") if arguments.absent else ("failed",))
 
 
-def _execute(settings: Settings, command: str) -> int:
+def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
+    """Plan, make the units that are in the given states, and say where the plan stands then."""
     chosen = selections(settings)
-    root = writable_store(settings.store)
-    plan = make_plan(settings.study, chosen, Store(root), retry=command == "retry")
+    plan = make_plan(settings.study, chosen, existing_store(settings.store), make=states)
     if not len(plan):
-        return _nothing_to_do(plan, settings, command)
+        done = sum(count.done for count in plan.counts)
+        say(f"nothing to do: no unit is {' or '.join(states)}, {done:,} units are done in {settings.store}")
+        return _conclude(plan, settings)
+    root = StoreRoot.create(settings.store)
+    print_selections(chosen, settings)
     print_counts(plan)
     run_id = new_run_id()
     try:
         write_run(root, describe_run(run_id, command, settings.as_json))
         _place(plan, settings, root, run_id)
     except StoreError as error:
-        raise StoppedEarlyError(f"{error}; what was committed is kept, `harness {command}` resumes") from error
+        raise StoppedEarlyError(f"{error}; what was committed is kept, {settings.command(command)} resumes") from error
     finally:
         end_run(root, run_id)
-    after = make_plan(settings.study, chosen, Store(root), retry=False)
+    after = make_plan(settings.study, chosen, Store(root))
     print_counts(after)
     return _conclude(after, settings)
-
-
-def _nothing_to_do(plan: Plan, settings: Settings, command: str) -> int:
-    done = sum(count.done for count in plan.counts)
-    what = "failed or absent" if command == "retry" else "missing"
-    say(f"nothing to do: no unit is {what}, {done:,} units are done in {settings.store}")
-    return _conclude(plan, settings)
 
 
 def _conclude(plan: Plan, settings: Settings) -> int:
     failed = sum(count.failed for count in plan.counts)
     if failed:
-        say(f"{failed:,} units have failed; `harness status` lists them, `harness retry` makes them once more")
+        say(
+            f"{failed:,} units failed; {settings.command('status')} lists them, {settings.command('retry')} tries again"
+        )
         return 1
-    next_step(f"`harness verify` audits {settings.store}", f"`harness report` builds {settings.report}/index.html")
+    next_step(f"{settings.command('verify')} audits the store", f"{settings.command('report')} builds the page")
     return 0
 
 

@@ -1,10 +1,12 @@
 """What several commands need: the archives of the settings, what they can serve, the store, and a way to place work."""
 
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.archives import Archive, open_archive, source_name
+from harness.archives import Archive, Trial, TrialKey, open_archive, source_name
 from harness.config import ArchiveSetting, Settings
 from harness.errors import ConfigError, DataError
 from harness.runner import cluster, local
@@ -12,7 +14,8 @@ from harness.runner.options import RunnerOptions
 from harness.runner.placement import Place
 from harness.runner.plan import Selection, select
 from harness.runner.selection import arch_indices
-from harness.store import StoreRoot, open_store
+from harness.store import open_store
+from harness.store.files import is_unused
 from harness.store.reader import Store
 
 
@@ -28,11 +31,11 @@ def selections(settings: Settings) -> list[Selection]:
     budgets: set[str] = set()
     trained: set[str] = set()
     for setting in settings.archives:
-        archive = _open(setting)
+        archive = _open(setting, settings)
         indices = arch_indices(study.archs, setting.space, archive.held)
         if not indices:
             raise ConfigError(f"study.archs={study.archs} selects none of the {len(archive.held)} in {setting.path}")
-        trials = archive.record(archive.held[0]).info
+        trials = _first_trials(archive)
         budgets |= {hp for _, _, hp in trials}
         trained |= {dataset for dataset, _, _ in trials}
         found.append(select(study, archive, _source(setting), indices, sorted({hp for _, _, hp in trials})))
@@ -41,16 +44,27 @@ def selections(settings: Settings) -> list[Selection]:
     return found
 
 
-def _open(setting: ArchiveSetting) -> Archive:
+def _open(setting: ArchiveSetting, settings: Settings) -> Archive:
     if setting.is_zoo and not setting.path.exists():
         raise ConfigError(
-            f"the zoo is not trained yet (no {setting.path}): run `harness zoo train` first, or give an "
+            f"the zoo is not trained yet (no {setting.path}): run {settings.command('zoo train')} first, or give an "
             f"archive with archives.{setting.space}=FOLDER"
         )
     archive = open_archive(setting.path, setting.space)
     if not len(archive.held):
         raise DataError(f"{setting.path} holds no record NNNNNN.pickle.pbz2; only its meta file is there")
     return archive
+
+
+def _first_trials(archive: Archive) -> Mapping[TrialKey, Trial]:
+    """Return the trials of the first record that can be read; a damaged one becomes a failure row in the run."""
+    reasons = []
+    for index in archive.held:
+        try:
+            return archive.record(index).info
+        except DataError as error:
+            reasons.append(str(error))
+    raise DataError(f"{archive.path}: none of its {len(archive.held)} records can be read; the first: {reasons[0]}")
 
 
 def _source(setting: ArchiveSetting) -> str:
@@ -75,25 +89,27 @@ def existing_store(path: Path) -> Store | None:
     Raises:
         StoreError: The folder is something else or a store of another version.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return None
-    return open_store(str(path))
-
-
-def writable_store(path: Path) -> StoreRoot:
-    """Return the root of the store, made if there is none.
-
-    Raises:
-        StoreError: It cannot be written or is of another version.
-    """
-    return StoreRoot.create(path)
+    return None if is_unused(path) else open_store(str(path))
 
 
 @contextmanager
 def placing(options: RunnerOptions) -> Iterator[Place]:
     """Give the function that places work as the settings ask; ends what it started."""
-    if options.kind == "inline":
+    if options.kind == "local":
         yield local.place
         return
-    with cluster.local_ray(options.workers):
+    with cluster.local_ray(options.workers), _termination_as_interrupt():
         yield cluster.RayPlace(options.workers, options.attempts)
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Make SIGTERM, with which batch systems announce the end, an interrupt; Ray would print a crash report instead."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -4,8 +4,10 @@ import argparse
 
 from harness.cli.output import next_step, print_table, say
 from harness.config import Settings
+from harness.runner.plan import wanted_rows
 from harness.store import open_store
 from harness.store.live import live_workers
+from harness.values import unit_fingerprint
 
 _MOST = 20
 
@@ -14,29 +16,33 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
     """Print the state of the store; return 0, or 1 if units have failed."""
     store = open_store(str(settings.store))
     rows = store.sql(
-        "SELECT space, dataset, protocol, condition, calibrator,"
-        " count(DISTINCT (source, arch_index, hp, seed)) AS models, count(*) AS n_rows,"
-        " count(*) FILTER (gate = 'pass') AS pass, count(*) FILTER (gate = 'warn') AS warn,"
-        " count(*) FILTER (gate = 'fail') AS fail FROM measurements GROUP BY ALL ORDER BY ALL"
+        "SELECT space, dataset, hp, protocol, condition, split, split_seed::VARCHAR, calibrator, count(*) AS models"
+        " FROM measurements GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    columns = ("space", "dataset", "protocol", "condition", "calibrator", "models", "rows", "gate pass", "warn", "fail")
+    columns = ("space", "dataset", "hp", "protocol", "condition", "split", "split seed", "calibrator", "models")
     print_table(f"measurements in {settings.store}", columns, rows)
+    gates = store.sql("SELECT gate, count(*) FROM models GROUP BY ALL ORDER BY ALL").fetchall()
+    say("accuracy gate: " + (", ".join(f"{count} {gate}" for gate, count in gates) or "no models"))
     for beat in live_workers(store.root):
         say(f"worker {beat.worker} of run {beat.run_id}: {beat.units_done} units done, {beat.units_failed} failed")
-    ((absent,),) = store.failures(kind="absent").aggregate("count(*)").fetchall()
-    say(f"absent: {absent} units whose model the archive does not hold")
-    failed = store.failures(kind="failed").order("ALL").fetchall()
-    if not failed:
+    absent = store.failures(kind="absent")
+    say(f"absent: {len(absent.fetchall())} units whose model the archive does not hold")
+    wanted = [unit_fingerprint(row.fingerprint for row in rows) for rows in wanted_rows(settings.study).values()]
+    failed = store.failures(kind="failed", fingerprint=wanted).order("ALL")
+    others = len(store.failures(kind="failed").fetchall()) - len(failed.fetchall())
+    if others:
+        say(f"failed under other settings than these: {others} units, in the table `failures` of the store")
+    if not failed.fetchall():
         say("failed: none")
         return 0
-    _print_failed(store.failures(kind="failed").columns, failed)
+    _print_failed(settings, failed.columns, failed.fetchall())
     return 1
 
 
-def _print_failed(columns: list[str], failed: list[tuple[object, ...]]) -> None:
+def _print_failed(settings: Settings, columns: list[str], failed: list[tuple[object, ...]]) -> None:
     wanted = ("source", "space", "arch_index", "dataset", "hp", "seed", "stage", "type", "message")
     rows = [[str(dict(zip(columns, row, strict=True))[name]) for name in wanted] for row in failed[:_MOST]]
     print_table(f"failed: {len(failed)} units", wanted, rows)
     if len(failed) > _MOST:
         say(f"... and {len(failed) - _MOST} more, in the table `failures` of the store")
-    next_step("mend the cause, then `harness retry`")
+    next_step(f"mend the cause, then {settings.command('retry')}")

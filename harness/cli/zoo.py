@@ -16,7 +16,7 @@ def train(settings: Settings, _: argparse.Namespace) -> int:
     folders = " and ".join(str(archive_folder(root, recipe, space)) for space in spaces.names())
     if not items:
         say(f"nothing to do: the zoo is trained in {folders}")
-        next_step("`harness run`")
+        next_step(f"{settings.command('run')} measures it")
         return 0
     say(f"training {len(items)} architectures on {recipe.dataset}, {recipe.epochs} epochs, into {folders}")
     for space in spaces.names():
@@ -27,7 +27,8 @@ def train(settings: Settings, _: argparse.Namespace) -> int:
             progress.advance(1, outcome.lost if outcome.result is None else outcome.result.summary)
             lost += [outcome.item] if outcome.result is None else []
     if lost:
-        say(f"not trained: {', '.join(f'{space} {index}' for space, index in lost)}; `harness zoo train` tries again")
+        names = ", ".join(f"{space} {index}" for space, index in lost)
+        say(f"not trained, the worker died: {names}; {settings.command('zoo train')} tries again")
         return 1
-    next_step("`harness run` measures them")
+    next_step(f"{settings.command('run')} measures them")
     return 0

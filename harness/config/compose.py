@@ -26,7 +26,7 @@ def compose(overrides: Sequence[str], conf: Path = CONF) -> Settings:
     """Return the settings that ``conf/config.yaml`` and some overrides make.
 
     Args:
-        overrides: Hydra overrides, such as ``study.archs=0-99`` or ``runner=inline``.
+        overrides: Hydra overrides, such as ``study.archs=0-99`` or ``runner=local``.
         conf: The folder of the configuration.
 
     Raises:
@@ -34,19 +34,28 @@ def compose(overrides: Sequence[str], conf: Path = CONF) -> Settings:
     """
     if not (conf / "config.yaml").is_file():
         raise ConfigError(f"no configuration at {conf}: the harness runs from a checkout, with conf/ beside harness/")
+    overrides = [_quoted(override) for override in overrides]
     ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_dir(str(conf), version_base="1.3"):
         _refuse_lists_for_groups(_parsed(overrides), conf)
         try:
             config = hydra_compose("config", overrides=list(overrides))
             resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise ConfigError(_explain(error, overrides, conf)) from error
     if not isinstance(resolved, dict):
         raise ConfigError(f"expected a mapping in {conf / 'config.yaml'}")
     config_values = {str(key): value for key, value in resolved.items()}
     _refuse_unknown(config_values, conf)
-    return convert(config_values)
+    return convert(config_values, overrides)
+
+
+def _quoted(override: str) -> str:
+    """Quote the value of ``study.archs``, whose commas and colons Hydra would read as its own grammar."""
+    key, _, value = override.partition("=")
+    if key != "study.archs" or not value or value[0] in "'\"":
+        return override
+    return f"{key}='{value}'"
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
@@ -76,7 +85,10 @@ def _refuse_lists_for_groups(overrides: Sequence[Override], conf: Path) -> None:
 
 
 def _refuse_unknown(config: Mapping[str, Any], conf: Path) -> None:
-    """Hydra lets ``+key=value`` add a key that no schema has."""
+    """Hydra lets ``+key=value`` add a key that no schema has, and ``~key`` remove one that is needed."""
+    removed = [node.name for node in fields(Config) if node.name not in config]
+    if removed:
+        raise ConfigError(f"{', '.join(removed)} is needed and was removed; keys: {conf / 'config.yaml'}")
     nested = {key: value for key, value in config.items() if isinstance(value, dict)}
     written = {*config, *(f"{node}.{key}" for node, values in nested.items() for key in values)}
     unknown = sorted(written - _known_keys(conf))

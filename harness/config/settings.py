@@ -1,7 +1,9 @@
 """The configuration as frozen values, converted once; names are checked here, before any work starts."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import math
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from harness.zoo import Recipe, archive_folder
 PROTOCOLS = ("clean",)
 CONDITIONS = ("unshifted",)
 LABEL_SETS = ("original",)
-RUNNERS = ("inline", "ray")
+RUNNERS = ("local", "ray")
 _ZOO = "zoo"
 
 
@@ -51,6 +53,7 @@ class Settings:
         store: Root of the store.
         report: Folder of the report.
         as_json: The resolved configuration, for the ``runs`` table.
+        overrides: What was written on the command line.
     """
 
     study: Study
@@ -61,30 +64,43 @@ class Settings:
     store: Path
     report: Path
     as_json: str
+    overrides: tuple[str, ...]
+
+    def command(self, name: str) -> str:
+        """Return another command with the same overrides, as one would type it."""
+        return f"`{shlex.join(['harness', *name.split(), *self.overrides])}`"
 
 
-def convert(config: Mapping[str, Any]) -> Settings:
+def convert(config: Mapping[str, Any], overrides: Sequence[str]) -> Settings:
     """Return the settings of a composed and resolved configuration.
 
     Args:
         config: The configuration as plain dictionaries and lists.
+        overrides: The overrides that made it.
 
     Raises:
         ConfigError: A value is not among the known ones, empty, or out of range.
     """
     study = _study(config["study"], config["limit"])
     recipe = _recipe(config["zoo"])
-    zoo_root = Path(config["zoo_root"])
+    zoo_root = _folder("zoo_root", config)
     return Settings(
         study=study,
         archives=_archives(config["archives"], study, recipe, zoo_root),
         runner=_runner(config["runner"]),
         recipe=recipe,
         zoo_root=zoo_root,
-        store=Path(config["store"]),
-        report=Path(config["report"]),
+        store=_folder("store", config),
+        report=_folder("report", config),
         as_json=json.dumps(config, sort_keys=True),
+        overrides=tuple(overrides),
     )
+
+
+def _folder(key: str, config: Mapping[str, Any]) -> Path:
+    if not config["results"] or not config[key]:
+        raise ConfigError(f"{key if config['results'] else 'results'}: expected a folder, got an empty name")
+    return Path(config[key]).absolute()
 
 
 def _study(node: Mapping[str, Any], limit: int | None) -> Study:
@@ -104,6 +120,8 @@ def _study(node: Mapping[str, Any], limit: int | None) -> Study:
     }
     for key, values in lists.items():
         _several(f"study.{key}", values)
+    _seeds("study.seeds", study.seeds)
+    _seeds("study.split_seeds", study.split_seeds)
     for key, names in known.items():
         _among(f"study.{key}", getattr(study, key), names)
     return study
@@ -126,8 +144,14 @@ def _among(key: str, values: Iterable[str], known: Iterable[str]) -> None:
 
 def _positive(values: Mapping[str, int | float]) -> None:
     for key, value in values.items():
-        if value <= 0:
+        if not (math.isfinite(value) and value > 0):
             raise ConfigError(f"{key}: expected a positive number, got {value}")
+
+
+def _seeds(key: str, values: Iterable[int]) -> None:
+    for value in values:
+        if not 0 <= value < 2**31:
+            raise ConfigError(f"{key}: expected seeds in 0..{2**31 - 1}, got {value}")
 
 
 def _archives(node: Mapping[str, Any], study: Study, recipe: Recipe, zoo_root: Path) -> tuple[ArchiveSetting, ...]:
@@ -136,7 +160,7 @@ def _archives(node: Mapping[str, Any], study: Study, recipe: Recipe, zoo_root: P
         path = node[space]
         if path is None:
             raise ConfigError(f"archives.{space} is null but study.spaces asks for {space}: give its folder or drop it")
-        folder = archive_folder(zoo_root, recipe, space) if path == _ZOO else Path(path)
+        folder = archive_folder(zoo_root, recipe, space) if path == _ZOO else Path(path).absolute()
         settings.append(ArchiveSetting(space, folder, node[f"{space}_source"], path == _ZOO))
     return tuple(settings)
 
@@ -164,5 +188,8 @@ def _check_device(device: str) -> None:
 def _recipe(node: Mapping[str, Any]) -> Recipe:
     _among("zoo.dataset", [node["dataset"]], datasets.names())
     _several("zoo.seeds", tuple(node["seeds"]))
+    _seeds("zoo.seeds", node["seeds"])
+    if not 0 <= node["weight_decay"] < 1:
+        raise ConfigError(f"zoo.weight_decay: expected a number in [0, 1), got {node['weight_decay']}")
     _positive({f"zoo.{key}": node[key] for key in ("epochs", "batch_size", "learning_rate", "channels", "cells")})
     return Recipe(**{**node, "seeds": tuple(node["seeds"])})

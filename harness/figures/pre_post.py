@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.figures.style import diagonal, house_style, scatter_percent
+from harness.figures.style import diagonal, house_style, note_instead, scatter_percent
 
-_MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
+MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
 
 
 def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.DataFrame:
@@ -21,13 +21,13 @@ def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.Dat
     Raises:
         ValueError: A network has several rows of one calibrator, so that a join would pair the wrong ones.
     """
-    if rows.duplicated([*_MODEL, "calibrator"]).any():
+    if rows.duplicated([*MODEL, "calibrator"]).any():
         raise ValueError("expected one row per network and calibrator; filter to one protocol, condition and split")
     named = {
-        phase: rows.loc[rows["calibrator"] == calibrator, [*_MODEL, column]].rename(columns={column: phase})
+        phase: rows.loc[rows["calibrator"] == calibrator, [*MODEL, column]].rename(columns={column: phase})
         for phase, calibrator in (("pre", "none"), ("post", post))
     }
-    return named["pre"].merge(named["post"], on=_MODEL, validate="one_to_one")
+    return named["pre"].merge(named["post"], on=MODEL, validate="one_to_one")
 
 
 def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure:
@@ -41,6 +41,8 @@ def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure:
         ValueError: A network has several rows of one calibrator.
     """
     pairs = joined(rows, column)
+    if pairs.empty:
+        return note_instead("No network has rows before and after: study.calibrators=[none,temperature] makes them.")
     high = 105 * float(pairs[["pre", "post"]].max().max())
     with house_style():
         figure, axes = plt.subplots(figsize=(5.2, 4.6))

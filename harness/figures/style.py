@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 SPACE_COLOURS = {"tss": "#0072b2", "sss": "#d55e00"}
 SPACE_MARKERS = {"tss": "o", "sss": "s"}
@@ -36,6 +37,13 @@ def house_style() -> Iterator[None]:
         yield
 
 
+def note_instead(message: str) -> Figure:
+    """Return a figure that says why there is none."""
+    figure = Figure(figsize=(6.4, 0.8))
+    figure.text(0.0, 0.5, message, va="center", color=GREY)
+    return figure
+
+
 def scatter_percent(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
     """Draw column y against column x in percent, one point per network, coloured and shaped by its search space."""
     for name in sorted(set(rows["space"])):
@@ -53,6 +61,6 @@ def scatter_percent(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
         )
 
 
-def diagonal(axes: Axes, high: float, label: str) -> None:
+def diagonal(axes: Axes, high: float, label: str | None = None) -> None:
     """Draw the line of equal values from 0 to ``high``."""
     axes.plot([0, high], [0, high], color=GREY, linestyle="--", linewidth=1, label=label, zorder=1)

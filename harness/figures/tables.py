@@ -2,9 +2,7 @@
 
 import pandas as pd
 
-from harness.figures.pre_post import joined
-
-_KEY = ["source", "space", "arch_index", "dataset", "hp", "seed"]
+from harness.figures.pre_post import MODEL, joined
 
 
 def models_table(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
@@ -14,9 +12,9 @@ def models_table(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
         rows: Measurement rows of one protocol, condition, split and label set, before and after temperature scaling.
         models: The store's models.
     """
-    pre = rows[rows["calibrator"] == "none"].set_index(_KEY)
-    post = rows[rows["calibrator"] == "temperature"].set_index(_KEY)
-    ece = joined(rows, "ECE_15").set_index(_KEY)
+    pre = rows[rows["calibrator"] == "none"].set_index(MODEL)
+    post = rows[rows["calibrator"] == "temperature"].set_index(MODEL)
+    ece = joined(rows, "ECE_15").set_index(MODEL)
     table = pd.DataFrame(
         {
             "accuracy (%)": 100 * pre["acc"],
@@ -25,8 +23,8 @@ def models_table(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
             "NLL before": pre["NLL"],
             "NLL after": post["NLL"],
             "temperature": post["temperature"],
-            "gate": models.set_index(_KEY)["gate"],
-            "architecture": models.set_index(_KEY)["arch_str"],
+            "gate": models.set_index(MODEL)["gate"],
+            "architecture": models.set_index(MODEL)["arch_str"],
         }
     ).reset_index()
     shown = table.sort_values("accuracy (%)", ascending=False).drop(columns=["source"])

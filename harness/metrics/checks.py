@@ -32,6 +32,7 @@ def require_probs(probs: Shaped[np.ndarray, "..."]) -> None:
         TypeError: If the dtype is not float64.
         ValueError: If the shape is wrong, or a value or the sum of a row.
     """
+    _require_array("probs", probs)
     if probs.dtype != np.float64:
         raise TypeError(
             f"probs: expected dtype float64, got {probs.dtype}; compute them with harness.metrics.softmax(logits), "
@@ -61,6 +62,7 @@ def require_labels(labels: Shaped[np.ndarray, "..."], *, n_samples: int, n_class
         TypeError: If the dtype is not an integer.
         ValueError: If the shape or a value is wrong.
     """
+    _require_array("labels", labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(f"labels: expected an integer dtype, got {labels.dtype}")
     if labels.shape != (n_samples,):
@@ -93,3 +95,8 @@ def _require_table(name: str, values: Shaped[np.ndarray, "..."]) -> None:
         raise ValueError(f"{name}: expected at least one sample, got shape {values.shape}")
     if n_classes < 2:
         raise ValueError(f"{name}: expected at least two classes, got shape {values.shape}")
+
+
+def _require_array(name: str, value: object) -> None:
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected a numpy array, got a {type(value).__name__}; numpy.asarray makes one")

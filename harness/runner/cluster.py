@@ -29,6 +29,8 @@ _ENVIRONMENT = {
     "RAY_gcs_server_port_wait_time_s": "120",  # a busy machine can take longer than Ray's 30 seconds
 }
 
+_CHECK_S = 30.0
+
 
 @contextlib.contextmanager
 def local_ray(workers: int) -> Iterator[None]:
@@ -61,7 +63,7 @@ def _start_ray(workers: int, folder: Path) -> None:
             )
     except (RuntimeError, ConnectionError, TimeoutError) as error:
         raise StoppedEarlyError(
-            f"Ray does not start on this machine: {error}; try again, or runner=inline, which needs no Ray"
+            f"Ray does not start on this machine: {error}; try again, or runner=local, which needs no Ray"
         ) from error
 
 
@@ -130,15 +132,23 @@ class _Pool(Generic[Item, Result]):
 
     def collect(self) -> Outcome[Item, Result] | None:
         """Wait for a worker to finish or die; return the outcome of its item, None if it will be tried again."""
-        (done,), _ = ray.wait(list(self.busy), num_returns=1)
+        done = self._first_done()
         worker, pending = self.busy.pop(done)
         try:
-            result = ray.get(done)
+            result: Result = ray.get(done)
         except RayActorError as death:
             self.hire()
             return self._after_death(pending, str(death))
         self.idle.append(worker)
         return Outcome(pending.item, result)
+
+    def _first_done(self) -> Any:  # noqa: ANN401 - Ray's reference
+        while True:
+            done, _ = ray.wait(list(self.busy), num_returns=1, timeout=_CHECK_S)
+            if done:
+                return done[0]
+            if not any(node["Alive"] for node in ray.nodes()):
+                raise StoppedEarlyError("Ray's node is gone; what was committed is kept, run again to resume")
 
     def _after_death(self, pending: _Pending[Item], reason: str) -> Outcome[Item, Result] | None:
         deaths = pending.deaths + 1

@@ -28,7 +28,7 @@ Columns = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class Context:
     """What a worker has at hand for every parcel.
 
     Attributes:
@@ -61,10 +61,10 @@ class Evaluated:
         self.failures += [failure_of(unit, stage, error) for unit in units]
 
 
-def evaluate(parcel: Parcel, bench: Bench) -> Evaluated:
+def evaluate(parcel: Parcel, context: Context) -> Evaluated:
     """Return the rows and failures of a parcel, all of its units accounted for."""
     evaluated = Evaluated()
-    archive = bench.archives[parcel.space]
+    archive = context.archives[parcel.space]
     for arch_index, members in groupby(parcel.units, key=lambda unit: unit.key.model.arch_index):
         units = list(members)
         try:
@@ -73,30 +73,30 @@ def evaluate(parcel: Parcel, bench: Bench) -> Evaluated:
             evaluated.fail(units, "archive", error)
             continue
         for model, wanted in groupby(units, key=lambda unit: unit.key.model):
-            _evaluate_model(model, list(wanted), record, bench, evaluated)
+            _evaluate_model(model, list(wanted), record, context, evaluated)
     return evaluated
 
 
 def _evaluate_model(
-    model: ModelKey, units: Sequence[WantedUnit], record: Record, bench: Bench, evaluated: Evaluated
+    model: ModelKey, units: Sequence[WantedUnit], record: Record, context: Context, evaluated: Evaluated
 ) -> None:
     """Infer one model once and make all of its wanted units."""
     stage = Stage()
     start = time.perf_counter()
     try:
-        images = bench.load(model.dataset, "test")
-        inferred = infer_model(model, record, images, bench.inference, stage)
+        images = context.load(model.dataset, "test")
+        inferred = infer_model(model, record, images, context.inference, stage)
     except Exception as error:  # noqa: BLE001 - the worker boundary: weights that do not fit, non-finite logits
         evaluated.fail(units, stage.name, error)
         return
     for unit in units:
         try:
-            rows = [unit_row(unit, row, images, inferred, stage) for row in unit.rows]
+            rows = [unit_row(unit, row, images, inferred, stage) for row in unit.missing_rows]
         except Exception as error:  # noqa: BLE001 - the worker boundary: what a calibrator or measurement refuses
             evaluated.fail([unit], stage.name, error)
             continue
         now = time.perf_counter()
-        share = {"device": bench.inference.device, "seconds": now - start}
+        share = {"device": context.inference.device, "seconds": now - start}
         start = now
         evaluated.rows += [{**row, **share} for row in rows]
         evaluated.units_done += 1

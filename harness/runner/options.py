@@ -8,8 +8,8 @@ class RunnerOptions:
     """How parcels are placed and evaluated.
 
     Attributes:
-        kind: ``ray`` (a Ray that we start on this machine) or ``inline`` (this process).
-        workers: Number of workers; ignored by ``inline``.
+        kind: ``ray`` (a Ray that we start on this machine) or ``local`` (this process).
+        workers: Number of workers; ignored by ``local``.
         parcel_records: Archive records in one parcel.
         attempts: How often a parcel is tried whose worker dies, before it is halved.
         device: Torch device of the inference, such as ``cpu`` or ``cuda``.

@@ -4,7 +4,7 @@ The wanted units are a cross join of what the study names, the done ones are rea
 an anti-join in DuckDB: there is no Python object per unit until a parcel is handed out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -40,12 +40,14 @@ class Selection:
         space: Its search space.
         arch_indices: The wanted architectures of which it has records.
         hps: The wanted budgets that it has.
+        n_held: Number of architectures of which it has records at all.
     """
 
     source: str
     space: str
     arch_indices: Int64[np.ndarray, " n"]
     hps: tuple[str, ...]
+    n_held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Plan:
         model = ModelKey(**{name: row[name] for name in key_names(MODEL_KEY)})
         key = UnitKey(model, row["protocol"], row["condition"], row["severity"])
         rows = self.rows[tuple(row[name] for name in SETTING)]
-        return WantedUnit(key, rows, tuple(row["families"]), row["attempt"])
+        return WantedUnit(key, rows, frozenset(row["present"]), tuple(row["families"]), row["attempt"])
 
 
 def halve(parcel: Parcel) -> Sequence[Parcel]:
@@ -117,26 +119,28 @@ def select(
     held = np.intersect1d(np.asarray(arch_indices, dtype=np.int64), np.asarray(archive.held, dtype=np.int64))
     if study.limit is not None:
         held = held[: study.limit]
-    return Selection(source, archive.space, held, tuple(hp for hp in study.hps if hp in budgets))
+    return Selection(source, archive.space, held, tuple(hp for hp in study.hps if hp in budgets), len(archive.held))
 
 
-def make_plan(study: Study, selections: Sequence[Selection], store: Store | None, *, retry: bool) -> Plan:
+def make_plan(
+    study: Study, selections: Sequence[Selection], store: Store | None, *, make: Collection[str] = ("missing",)
+) -> Plan:
     """Return the plan of a study.
 
     Args:
         study: What is wanted.
         selections: What the archives can serve of it.
         store: The store as it stands; None if there is none yet.
-        retry: Make the units that have a failure row; otherwise make those that have none.
+        make: The states of the units to make: among missing, failed and absent.
     """
     rows = wanted_rows(study)
     connection = duckdb.connect() if store is None else store.connection
     connection.register("wanted_units", _wanted_units(study, selections))
     connection.register("wanted_rows", _rows_table(rows))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE plan AS {_plan_query(study, has_store=store is not None)}")
-    chosen = "state IN ('failed', 'absent')" if retry else "state = 'missing'"
+    chosen = "state IN (" + ", ".join(f"'{state}'" for state in make) + ")"
     to_do = connection.sql(
-        f"SELECT {_UNIT}, families, attempt FROM plan WHERE {chosen} "
+        f"SELECT {_UNIT}, present, families, attempt FROM plan WHERE {chosen} "
         "ORDER BY source, space, arch_index, dataset, hp, seed, protocol, condition, severity"
     ).to_arrow_table()
     return Plan(_counts(connection), to_do, rows)
@@ -218,29 +222,39 @@ def _plan_query(study: Study, *, has_store: bool) -> str:
         f"FROM wanted_rows GROUP BY {_SETTING}"
     )
     if not has_store:
-        return f"SELECT {_UNIT}, 'missing' AS state, {wanted_families} AS families, 1 AS attempt FROM wanted_units"
-    versions = "[" + ", ".join(f"'{family(name).tag}'" for name in study.families) + "]"
+        return (
+            f"SELECT {_UNIT}, 'missing' AS state, []::VARCHAR[] AS present, {wanted_families} AS families, "
+            "1 AS attempt FROM wanted_units"
+        )
+    tags = "[" + ", ".join(f"'{family(name).tag}'" for name in study.families) + "]"
     return f"""
         WITH settings AS ({settings}),
-        present AS (
+        found AS (
             SELECT {_UNIT},
-                   count(DISTINCT ({_VARIANT})) FILTER (list_has_all(families, {versions})) AS n_done,
+                   list(DISTINCT fingerprint) FILTER (list_has_all(families, {tags})) AS present,
                    list_distinct(flatten(list(families))) AS measured
             FROM committed_measurements JOIN wanted_rows USING ({_SETTING}, {_VARIANT}, fingerprint)
             GROUP BY {_UNIT}
         ),
-        tried AS (
-            SELECT {_UNIT}, fingerprint, max(attempt) AS attempts, arg_max(kind, attempt) AS kind
-            FROM committed_failures GROUP BY {_UNIT}, fingerprint
+        failed AS (
+            SELECT {_UNIT}, fingerprint, max(attempt) AS attempts
+            FROM committed_failures WHERE kind <> 'absent' GROUP BY {_UNIT}, fingerprint
+        ),
+        absent AS (
+            SELECT {_UNIT}, max(attempt) AS visits
+            FROM committed_failures WHERE kind = 'absent' GROUP BY {_UNIT}
         )
         SELECT {_UNIT},
-               CASE WHEN n_done = n_rows THEN 'done' ELSE coalesce(kind, 'missing') END AS state,
+               CASE WHEN len(present) = n_rows THEN 'done' WHEN attempts IS NOT NULL THEN 'failed'
+                    WHEN visits IS NOT NULL THEN 'absent' ELSE 'missing' END AS state,
+               coalesce(present, []) AS present,
                list_sort(list_distinct(list_concat({wanted_families},
                    list_transform(coalesce(measured, []), lambda f: split_part(f, '@', 1))))) AS families,
-               coalesce(attempts, 0) + 1 AS attempt
+               greatest(coalesce(attempts, 0), coalesce(visits, 0)) + 1 AS attempt
         FROM wanted_units JOIN settings USING ({_SETTING})
-             LEFT JOIN present USING ({_UNIT})
-             LEFT JOIN tried USING ({_UNIT}, fingerprint)
+             LEFT JOIN found USING ({_UNIT})
+             LEFT JOIN failed USING ({_UNIT}, fingerprint)
+             LEFT JOIN absent USING ({_UNIT})
     """
 
 

@@ -66,8 +66,8 @@ def _from_ranges(expression: str) -> list[int]:
 def _from_file(path: Path, space: str) -> list[int]:
     try:
         lines = path.read_text().split("\n")
-    except OSError as error:
-        raise ConfigError(f"study.archs: cannot read {path}: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"study.archs: cannot read {path} as text: {error}") from error
     listed = []
     for number, line in enumerate(lines, start=1):
         text = line.strip()
@@ -91,5 +91,5 @@ def _refuse_absent(listed: Sequence[int], space: str, held: Sequence[int]) -> No
     if absent:
         raise ConfigError(
             f"study.archs: the {space} archive holds no record of {len(absent)} listed architectures, the first is "
-            f"{absent[0]}; study.archs=all takes the {len(held)} that it holds"
+            f"{absent[0]}; study.archs=all takes the {len(held)} that it holds, study.spaces=[...] chooses the space"
         )

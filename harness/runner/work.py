@@ -10,7 +10,7 @@ import torch
 
 from harness import datasets
 from harness.archives import open_archive
-from harness.runner.evaluate import Bench, evaluate
+from harness.runner.evaluate import Context, evaluate
 from harness.runner.inference import Inference
 from harness.store.files import StoreRoot
 from harness.store.live import Heartbeat, beat, worker_name
@@ -48,12 +48,12 @@ class EvaluateTask:
     def start(self) -> Callable[[Parcel], ParcelDone]:
         """Open the archives and return the function that evaluates and commits a parcel."""
         torch.set_num_threads(self.threads)
-        bench = Bench(
+        context = Context(
             archives={space: open_archive(path, space) for space, path in self.archives.items()},
             inference=self.inference,
             load=functools.cache(datasets.load),
         )
-        return _ParcelWorker(self, bench).work
+        return _ParcelWorker(self, context).work
 
 
 @dataclass
@@ -61,14 +61,14 @@ class _ParcelWorker:
     """A started worker and its counts."""
 
     task: EvaluateTask
-    bench: Bench
+    context: Context
     units_done: int = 0
     units_failed: int = 0
 
     def work(self, parcel: Parcel) -> ParcelDone:
         """Evaluate a parcel and commit what came of it."""
         start = time.perf_counter()
-        evaluated = evaluate(parcel, self.bench)
+        evaluated = evaluate(parcel, self.context)
         rows = [{**row, "run_id": self.task.run_id} for row in evaluated.rows]
         write_measurements(self.task.store, rows, self.task.run_id)
         write_failures(self.task.store, evaluated.failures, self.task.run_id)

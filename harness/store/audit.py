@@ -13,8 +13,24 @@ import pyarrow.parquet as pq
 
 from harness.store.files import StoreRoot
 from harness.store.reader import Store
-from harness.store.schema import FAILURE_TABLE, MEASUREMENT_TABLE, ROW_KEY, RUN_TABLE, SCHEMA_VERSION, Table, key_names
-from harness.store.writer import FAILURE_IDENTITY, MEASUREMENT_IDENTITY, PARTITION, content_name
+from harness.store.schema import (
+    FAILURE_TABLE,
+    MEASUREMENT_TABLE,
+    MODEL_KEY,
+    ROW_KEY,
+    RUN_TABLE,
+    SCHEMA_VERSION,
+    Table,
+    key_names,
+)
+from harness.store.writer import (
+    DIGEST_KEY,
+    FAILURE_IDENTITY,
+    MEASUREMENT_IDENTITY,
+    PARTITION,
+    content_digest,
+    content_name,
+)
 
 _IDENTITIES = ((MEASUREMENT_TABLE, MEASUREMENT_IDENTITY), (FAILURE_TABLE, FAILURE_IDENTITY))
 _MAY_DIFFER = frozenset({"families", "reasons", "run_id", "device", "seconds"})
@@ -51,9 +67,11 @@ def check_file(path: Path, table: Table, identity: Sequence[str]) -> Iterator[Fi
     try:
         read = pq.ParquetFile(path, page_checksum_verification=True).read()
     except (OSError, pa.ArrowException) as error:
-        yield Finding("bytes", str(path), f"a page does not match its checksum or cannot be read: {error}")
+        yield Finding("bytes", str(path), f"a page does not match its checksum; delete it and run again: {error}")
         return
     rows = read.select([*dict.fromkeys((*identity, *PARTITION))]).to_pylist()
+    if content_digest(read) != (read.schema.metadata or {}).get(DIGEST_KEY):
+        yield Finding("content", str(path), "the values are not those that were written; delete it and run again")
     if content_name(rows, identity) != path.stem:
         yield Finding("name", str(path), "the name is not the hash of what the file holds")
     folders = dict(part.split("=", 1) for part in path.parts if "=" in part)
@@ -65,7 +83,7 @@ def _check_schema(path: Path, table: Table) -> Iterator[Finding]:
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
-        yield Finding("bytes", str(path), f"no readable Parquet file: {error}")
+        yield Finding("bytes", str(path), f"no readable Parquet file, delete it and run again: {error}")
         return
     found = (schema.metadata or {}).get(b"harness_schema_version", b"none").decode()
     if found != str(SCHEMA_VERSION):
@@ -77,7 +95,7 @@ def _check_schema(path: Path, table: Table) -> Iterator[Finding]:
 
 
 def check_rows(store: Store) -> Iterator[Finding]:
-    """Yield the keys whose duplicate rows disagree in a measurement, and the settings with several fingerprints."""
+    """Yield the keys whose duplicate rows disagree, and the models whose rows come from different weights."""
     key = ", ".join((*key_names(ROW_KEY), "fingerprint"))
     compared = [
         column.name
@@ -85,8 +103,20 @@ def check_rows(store: Store) -> Iterator[Finding]:
         if column not in ROW_KEY and column.name not in _MAY_DIFFER and column.name != "fingerprint"
     ]
     differing = " OR ".join(f'count(DISTINCT "{name}") > 1' for name in compared)
-    for row in store.sql(f"SELECT {key} FROM committed_measurements GROUP BY ALL HAVING {differing}").fetchall():
+    for row in store.sql(f"SELECT {key} FROM committed_measurements GROUP BY {key} HAVING {differing}").fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "rows of one key and fingerprint hold unequal values")
+    # Of equal families, a value cannot be there in one row and null in another.
+    half_null = " OR ".join(f'count("{name}") NOT IN (0, count(*))' for name in compared)
+    query = f"SELECT {key} FROM committed_measurements GROUP BY {key}, families HAVING {half_null}"
+    for row in store.sql(query).fetchall():
+        yield Finding("duplicates", "/".join(map(str, row)), "a value is null in one of two rows of one key")
+    model = ", ".join(key_names(MODEL_KEY))
+    query = f"SELECT {model} FROM committed_measurements GROUP BY {model} HAVING count(DISTINCT weights_hash) > 1"
+    for row in store.sql(query).fetchall():
+        message = (
+            "rows come from different weights: the record changed between two runs; give the archive another source"
+        )
+        yield Finding("weights", "/".join(map(str, row)), message)
 
 
 def count_duplicates(store: Store) -> int:

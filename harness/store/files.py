@@ -30,6 +30,13 @@ def commit(path: Path, content: bytes, run_id: str) -> None:
         raise StoreError(f"cannot write {path}: {error}; make room or give another folder with results=...") from error
 
 
+def is_unused(path: Path) -> bool:
+    """Return whether nothing is at ``path``, or a folder with at most what a killed writer left."""
+    if not path.exists():
+        return True
+    return path.is_dir() and all(inner.suffix == TEMPORARY_SUFFIX for inner in path.iterdir())
+
+
 @dataclass(frozen=True, slots=True)
 class StoreRoot:
     """The root folder of a store of this schema version."""
@@ -59,7 +66,7 @@ class StoreRoot:
         path = Path(root)
         marker = path / _MARKER
         if not marker.exists():
-            if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            if not is_unused(path):
                 raise StoreError(f"{path} is no store (no {_MARKER}) and not an empty folder; give another results=...")
             commit(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode(), "create")
         _check_version(marker)
@@ -69,7 +76,7 @@ class StoreRoot:
 
     def table_files(self, folder: str) -> list[Path]:
         """Return the committed Parquet files of a table, sorted by path."""
-        return sorted((self.path / folder).rglob("*.parquet"))
+        return sorted(path for path in (self.path / folder).rglob("*.parquet") if path.is_file())
 
     def leftovers(self) -> list[Path]:
         """Return temporary files that a killed writer left behind, sorted by path."""

@@ -55,7 +55,7 @@ def live_workers(root: StoreRoot, *, now: float | None = None) -> list[Heartbeat
     """Return the heartbeats younger than two minutes, the youngest first."""
     limit = (time.time() if now is None else now) - STALE_AFTER_S
     beats = [_read(path) for path in (root.path / "live").rglob("*.json")]
-    return sorted((b for b in beats if b.updated_at > limit), key=lambda b: -b.updated_at)
+    return sorted((b for b in beats if b is not None and b.updated_at > limit), key=lambda b: -b.updated_at)
 
 
 def end_run(root: StoreRoot, run_id: str) -> None:
@@ -67,5 +67,9 @@ def end_run(root: StoreRoot, run_id: str) -> None:
         folder.rmdir()
 
 
-def _read(path: Path) -> Heartbeat:
-    return Heartbeat(**json.loads(path.read_text()))
+def _read(path: Path) -> Heartbeat | None:
+    """Return a heartbeat, or None for one that is gone or damaged: nothing depends on it."""
+    try:
+        return Heartbeat(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -5,7 +5,9 @@ then the one in the file with the smallest name. Rows that agree in everything b
 fingerprint, else reading is refused until one is named.
 """
 
-from collections.abc import Mapping
+import numbers
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -23,7 +25,7 @@ from harness.store.schema import (
     key_names,
 )
 
-Filter = str | int | list[str] | list[int]
+Filter = str | int | Iterable[object]
 
 _ROW_KEY = key_names(ROW_KEY)
 _MODEL_KEY = key_names(MODEL_KEY)
@@ -42,8 +44,14 @@ class Store:
     def __init__(self, root: StoreRoot) -> None:
         self.root = root
         self.connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-        for table in TABLES:
-            _register(self.connection, f"committed_{table.folder}", table, root.table_files(table.folder))
+        try:
+            for table in TABLES:
+                _register(self.connection, f"committed_{table.folder}", table, root.table_files(table.folder))
+        except duckdb.Error as error:
+            raise StoreError(
+                f"a file of the store {root.path} cannot be read: {str(error).splitlines()[0]}; `harness verify` names "
+                "each damaged file: delete it, and `harness run` makes its rows again"
+            ) from error
         self.connection.execute(f"CREATE VIEW measurements AS {_unique_measurements()}")
         self.connection.execute(f"CREATE VIEW failures AS {_open_failures()}")
         self.connection.execute("CREATE VIEW runs AS SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id")
@@ -60,32 +68,31 @@ class Store:
         except duckdb.Error as error:
             raise StoreError(f"the query cannot be answered: {error}") from error
 
-    def measurements(self, *, fingerprint: str | None = None, **filters: Filter) -> duckdb.DuckDBPyRelation:
+    def measurements(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
         """Return the measurement rows, one per key, lazily; ``.df()`` gives a pandas frame.
 
         Args:
-            fingerprint: Only rows of this fingerprint.
-            filters: Key columns and the value or list of values that they must have, such as ``calibrator="none"``.
+            filters: Key columns, or ``fingerprint``, and the value or list of values that they must have, such as
+                ``calibrator="none"``.
 
         Raises:
-            StoreError: A filter names no key column, or rows that should be comparable have several fingerprints.
+            StoreError: A filter names another column, or rows that differ only in architecture and seed, and so should
+                be comparable, have several fingerprints.
         """
-        conditions = dict(filters) if fingerprint is None else {**filters, "fingerprint": fingerprint}
-        relation = self._filtered("measurements", conditions, (*_ROW_KEY, "fingerprint"))
-        if fingerprint is None:
-            self._refuse_mixed_fingerprints(relation)
+        relation = self._filtered("measurements", filters, (*_ROW_KEY, "fingerprint"))
+        self._refuse_mixed_fingerprints(relation)
         return relation
 
     def failures(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
         """Return the last failure row of each unit and fingerprint that still lacks a wanted row, lazily.
 
         Args:
-            filters: Columns of the unit, or ``kind``, and the value or values that they must have.
+            filters: Columns of the unit, ``fingerprint`` or ``kind``, and the value or values that they must have.
 
         Raises:
             StoreError: A filter names another column.
         """
-        return self._filtered("failures", dict(filters), (*key_names(UNIT_KEY), "kind"))
+        return self._filtered("failures", filters, (*key_names(UNIT_KEY), "fingerprint", "kind"))
 
     def models(self) -> duckdb.DuckDBPyRelation:
         """Return one row per measured model: its key, string, representative and accuracy gate, lazily."""
@@ -115,10 +122,13 @@ class Store:
         if unknown:
             raise StoreError(f"cannot filter by {', '.join(unknown)}; expected among {', '.join(known)}")
         relation = self.connection.table(view)
+        types = dict(zip(relation.columns, map(str, relation.types), strict=True))
         for column, value in filters.items():
-            values = value if isinstance(value, list) else [value]
-            constants = [duckdb.ConstantExpression(v) for v in values]
-            relation = relation.filter(duckdb.ColumnExpression(column).isin(*constants))
+            values = [value] if isinstance(value, str | int) else list(value)
+            values = _typed(column, types[column], values)
+            constants = [duckdb.ConstantExpression(value) for value in values]
+            chosen = duckdb.ColumnExpression(column).isin(*constants) if constants else "false"
+            relation = relation.filter(chosen)
         return relation
 
     def _refuse_mixed_fingerprints(self, relation: duckdb.DuckDBPyRelation) -> None:
@@ -127,8 +137,22 @@ class Store:
         for *key, fingerprints in mixed.limit(1).fetchall():
             raise StoreError(
                 f"rows of {'/'.join(map(str, key))} have several fingerprints: {', '.join(sorted(fingerprints))}; "
-                "they were made from different inputs: name one with fingerprint=..."
+                "they were made from different inputs: choose with fingerprint=[...], one for each calibrator and split"
             )
+
+
+def _typed(column: str, sql_type: str, values: Sequence[object]) -> list[str] | list[int]:
+    """Return the values of a filter as DuckDB takes them.
+
+    Raises:
+        StoreError: One is not of the column's type.
+    """
+    is_text = sql_type == "VARCHAR"
+    for value in values:
+        if not isinstance(value, str if is_text else numbers.Integral):
+            kind = "a text" if is_text else "a whole number"
+            raise StoreError(f"cannot filter {column} by {value!r}; expected {kind}, or a list of such")
+    return [str(value) for value in values] if is_text else [int(str(value)) for value in values]
 
 
 def _register(connection: duckdb.DuckDBPyConnection, view: str, table: Table, files: list[Path]) -> None:
@@ -137,12 +161,18 @@ def _register(connection: duckdb.DuckDBPyConnection, view: str, table: Table, fi
     connection.register(f"empty_{table.folder}", table.schema.empty_table())
     union = f"SELECT *, NULL::VARCHAR AS filename FROM empty_{table.folder}"
     if files:
-        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+        listed = ", ".join(map(_literal, files))
         union += (
             f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, filename = true,"
             " hive_partitioning = false)"
         )
     connection.execute(f"CREATE VIEW {view} AS SELECT {names}, filename FROM ({union})")
+
+
+def _literal(path: Path) -> str:
+    """An SQL string that means this file and no other: DuckDB reads ``*``, ``?`` and ``[`` as patterns."""
+    escaped = re.sub(r"([*?\[])", r"[\1]", str(path)).replace("'", "''")
+    return f"'{escaped}'"
 
 
 def _unique_measurements() -> str:
@@ -154,13 +184,13 @@ def _unique_measurements() -> str:
 
 
 def _open_failures() -> str:
-    """The last failure row of each unit and fingerprint of which some wanted row is still missing."""
+    """The last failure row of each unit and fingerprint that lacks a wanted row; of an absent unit, the last."""
     unit = ", ".join(key_names(UNIT_KEY))
     return (
         f"WITH present AS (SELECT {unit}, list(fingerprint) AS present FROM committed_measurements GROUP BY {unit}) "
         f"SELECT * EXCLUDE (filename, present) FROM committed_failures LEFT JOIN present USING ({unit}) "
         "WHERE NOT coalesce(list_has_all(present, row_fingerprints), false) "
-        f"QUALIFY row_number() OVER (PARTITION BY {unit}, fingerprint "
+        f"QUALIFY row_number() OVER (PARTITION BY {unit}, CASE WHEN kind = 'absent' THEN kind ELSE fingerprint END "
         "ORDER BY attempt DESC, parse_filename(filename)) = 1"
     )
 

@@ -23,6 +23,7 @@ from harness.values import Failure, UnitKey, Variant
 
 Row = Mapping[str, Any]
 
+DIGEST_KEY = b"harness_content_sha256"
 PARTITION = ("space", "dataset", "protocol")
 MEASUREMENT_IDENTITY = (*key_names(ROW_KEY), "fingerprint", "families")
 FAILURE_IDENTITY = (*key_names(UNIT_KEY), "fingerprint", "run_id", "attempt")
@@ -86,11 +87,16 @@ def to_parquet(rows: Sequence[Row], table: Table) -> bytes:
     unknown = sorted(set().union(*rows) - known)
     if unknown:
         raise ValueError(f"expected columns of the table {table.folder}, got also {', '.join(unknown)}")
+    content = pa.Table.from_pylist(list(rows), schema=table.schema)
+    content = content.replace_schema_metadata({**table.schema.metadata, DIGEST_KEY: content_digest(content)})
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.Table.from_pylist(list(rows), schema=table.schema), sink, compression="zstd", write_page_checksum=True
-    )
+    pq.write_table(content, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue().to_pybytes()
+
+
+def content_digest(content: pa.Table) -> bytes:
+    """Return a SHA-256 of all values of a table, which its file carries so that any change of one is found."""
+    return hashlib.sha256(json.dumps(content.to_pylist(), sort_keys=True).encode()).hexdigest().encode()
 
 
 def _write_partitioned(root: StoreRoot, table: Table, rows: Sequence[Row], identity: Sequence[str], run_id: str) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness import datasets, networks, spaces
-from harness.archives import NewTrial, open_archive, record_dict, write_meta, write_record
+from harness.archives import META_FILE, NewTrial, open_archive, record_dict, write_meta, write_record
 from harness.datasets import ImageSet
 from harness.spaces import Features
 from harness.zoo.recipe import Recipe, archive_folder
@@ -48,7 +48,7 @@ def missing_records(root: str | Path, recipe: Recipe, space: str) -> list[tuple[
         DataError: The archive is there and damaged.
     """
     folder = archive_folder(root, recipe, space)
-    held = open_archive(folder, space).held if folder.exists() else ()
+    held = open_archive(folder, space).held if (folder / META_FILE).exists() else ()
     return [(space, i) for i in sample_indices(space) if i not in held]
 
 
@@ -59,7 +59,7 @@ def prepare_archive(root: str | Path, recipe: Recipe, space: str) -> None:
         DataError: It cannot be written.
     """
     folder = archive_folder(root, recipe, space)
-    if not folder.exists():
+    if not (folder / META_FILE).exists():
         write_meta(folder, space)
 
 

@@ -42,7 +42,7 @@ def test_the_default_is_the_embedded_zoo():
     for setting in settings.archives:
         assert setting.is_zoo
         assert setting.path == archive_folder(settings.zoo_root, settings.recipe, setting.space)
-    assert settings.store == Path("results/store")
+    assert settings.store == Path("results/store").absolute()
 
 
 def test_results_moves_everything_that_is_written():
@@ -70,3 +70,13 @@ def test_only_the_archives_of_the_wanted_spaces_are_needed():
 def test_a_missing_conf_folder_is_named(tmp_path):
     with pytest.raises(ConfigError, match="runs from a checkout"):
         compose([], tmp_path)
+
+
+@pytest.mark.parametrize("archs", ["3,7,11", "sample:8:7", "0-99", "'3,7'", "file:/tmp/a=b.txt"])
+def test_architectures_are_written_as_they_are_documented(archs):
+    assert compose([f"study.archs={archs}"]).study.archs == archs.strip("'")
+
+
+def test_hints_repeat_the_overrides():
+    settings = compose(["results=/tmp/a b", "zoo.epochs=1"])
+    assert settings.command("zoo train") == "`harness zoo train 'results=/tmp/a b' zoo.epochs=1`"

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.figures import error_against_accuracy, models_table, pre_against_post, reliability_diagrams
+from harness.figures import (
+    error_against_accuracy,
+    models_table,
+    most_complete_setting,
+    pre_against_post,
+    reliability_diagrams,
+    reliability_of_most_accurate,
+    setting_table,
+)
 from harness.figures.pre_post import joined
 
 
@@ -17,6 +25,12 @@ def rows_of(n=6, calibrators=("none", "temperature")):
             "arch_index": i,
             "dataset": "digits",
             "hp": "12",
+            "protocol": "clean",
+            "condition": "unshifted",
+            "severity": 0,
+            "split": "random20",
+            "split_seed": 42,
+            "label_set": "original",
             "seed": 777,
             "calibrator": calibrator,
             "acc": 0.9 + i / 100,
@@ -60,10 +74,33 @@ def test_the_scatter_shows_every_network_once():
     assert all(axes.get_xlabel() for axes in figure.axes)
 
 
-@pytest.mark.parametrize("rows", [rows_of(), rows_of(0, ("none",)).reindex(columns=rows_of().columns)])
-def test_the_scatter_refuses_rows_after_calibration_and_none(rows):
-    with pytest.raises(ValueError, match="expected rows with calibrator none"):
-        error_against_accuracy(rows)
+def text_of(figure):
+    return " ".join(text.get_text() for text in figure.texts)
+
+
+def test_what_cannot_be_drawn_says_which_rows_are_missing():
+    none = rows_of().iloc[:0]
+    assert "`harness run`" in text_of(reliability_of_most_accurate(most_complete_setting(none)))
+    assert "study.calibrators=[none" in text_of(error_against_accuracy(rows_of(calibrators=("temperature",))))
+    assert "study.calibrators=[none,temperature]" in text_of(pre_against_post(rows_of(calibrators=("none",))))
+    assert models_table(none, none.assign(arch_str="", gate="")).empty
+    assert setting_table(none).empty
+
+
+def test_the_most_complete_setting_is_chosen_and_named():
+    rows = pd.concat([rows_of(3).assign(split_seed=1), rows_of(6).assign(split_seed=42)])
+    chosen = most_complete_setting(rows)
+    assert set(chosen["split_seed"]) == {42}
+    assert setting_table(chosen)[["split_seed", "networks"]].to_numpy().tolist() == [[42, 6]]
+
+
+def test_the_most_accurate_network_is_shown_before_and_after():
+    figure = reliability_of_most_accurate(rows_of())
+    assert "tss 5, seed 777" in figure.get_suptitle()
+    assert [axes.get_title().splitlines()[0] for axes in figure.axes] == [
+        "before calibration",
+        "after temperature scaling",
+    ]
 
 
 def test_a_reliability_diagram_per_row_with_empty_bins():

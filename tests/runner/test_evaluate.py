@@ -9,7 +9,7 @@ import torch
 from harness import datasets, spaces
 from harness.archives import Trial, open_archive, record_dict, write_record
 from harness.metrics import measure, softmax
-from harness.runner.evaluate import Bench, evaluate
+from harness.runner.evaluate import Context, evaluate
 from harness.runner.fingerprint import row_fingerprint
 from harness.runner.inference import Inference, accuracy_gate, weights_hash
 from harness.values import FailureKind, ModelKey, Parcel, UnitKey, Variant, WantedRow, WantedUnit
@@ -20,16 +20,16 @@ from harness.zoo.training import NewTrial, initialised
 INDEX = spaces.get("tss").arch_index(topology("NNN1NN"))
 
 
-def unit(recipe, index=INDEX, seed=777, fingerprint=None, calibrators=("none", "temperature")):
+def unit(recipe, index=INDEX, seed=777, fingerprint=None, calibrators=("none", "temperature"), present=()):
     images = datasets.load("digits", "test")
     variants = [Variant("random20", 42, "original", calibrator) for calibrator in calibrators]
     rows = [WantedRow(v, fingerprint or row_fingerprint("clean", images, v, "float32")) for v in variants]
     model = ModelKey("zoo-00000000", "tss", index, "digits", recipe.hp, seed)
-    return WantedUnit(UnitKey(model, "clean", "unshifted", 0), tuple(rows), ("study",), 1)
+    return WantedUnit(UnitKey(model, "clean", "unshifted", 0), tuple(rows), frozenset(present), ("study",), 1)
 
 
-def bench(folder, batch_size=500):
-    return Bench({"tss": open_archive(folder)}, Inference("cpu", batch_size), cache(datasets.load))
+def context(folder, batch_size=500):
+    return Context({"tss": open_archive(folder)}, Inference("cpu", batch_size), cache(datasets.load))
 
 
 def spoiled(recipe, tmp_path, change):
@@ -51,7 +51,7 @@ def spoiled(recipe, tmp_path, change):
 @pytest.fixture(scope="module")
 def rows(zoo_root, recipe):
     parcel = Parcel("tss", (unit(recipe),))
-    return evaluate(parcel, bench(archive_folder(zoo_root, recipe, "tss"))).rows
+    return evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss"))).rows
 
 
 def test_a_unit_gives_its_wanted_rows(rows):
@@ -92,9 +92,16 @@ def test_calibrators_are_fitted_on_the_fit_part_and_scored_on_the_rest(rows, zoo
         assert rows[1][name] == pytest.approx(value, rel=1e-4, abs=1e-7), name
 
 
+def test_rows_that_are_there_are_not_made_again(rows, zoo_root, recipe):
+    parcel = Parcel("tss", (unit(recipe, present=[rows[0]["fingerprint"]]),))
+    evaluated = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss")))
+    assert [row["calibrator"] for row in evaluated.rows] == ["temperature"]
+    assert evaluated.units_done == 1
+
+
 def test_the_batch_size_does_not_change_a_row(rows, zoo_root, recipe):
     parcel = Parcel("tss", (unit(recipe),))
-    other = evaluate(parcel, bench(archive_folder(zoo_root, recipe, "tss"), batch_size=77)).rows
+    other = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss"), batch_size=77)).rows
     for a, b in zip(rows, other, strict=True):
         assert a["NLL"] == pytest.approx(b["NLL"], rel=1e-5)
         assert a["fingerprint"] == b["fingerprint"]
@@ -122,7 +129,7 @@ def missing(weights):
 )
 def test_spoiled_weights_become_a_failure_with_stage_and_reason(recipe, tmp_path, change, stage, message):
     parcel = Parcel("tss", (unit(recipe), unit(recipe, seed=888)))
-    evaluated = evaluate(parcel, bench(spoiled(recipe, tmp_path, change)))
+    evaluated = evaluate(parcel, context(spoiled(recipe, tmp_path, change)))
     failed, absent = evaluated.failures
     assert (failed.kind, failed.stage, failed.type) == (FailureKind.FAILED, stage, "EvaluationError")
     assert message in failed.message
@@ -136,14 +143,14 @@ def test_one_bad_model_does_not_stop_the_others(zoo_root, recipe, tmp_path):
     folder = spoiled(recipe, tmp_path, nan)
     other = spaces.get("tss").arch_index(topology("NNNNNN"))
     TrainTask(recipe, str(tmp_path)).start()(("tss", other))
-    evaluated = evaluate(Parcel("tss", tuple(unit(recipe, i) for i in sorted((INDEX, other)))), bench(folder))
+    evaluated = evaluate(Parcel("tss", tuple(unit(recipe, i) for i in sorted((INDEX, other)))), context(folder))
     assert evaluated.units_done == 1
     assert [failure.unit.key.model.arch_index for failure in evaluated.failures] == [INDEX]
 
 
 def test_data_that_differ_from_the_plan_are_refused(zoo_root, recipe):
     parcel = Parcel("tss", (unit(recipe, fingerprint="0" * 32),))
-    (failure,) = evaluate(parcel, bench(archive_folder(zoo_root, recipe, "tss"))).failures
+    (failure,) = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss"))).failures
     assert "every machine of a run must read the same data files" in failure.message
 
 
@@ -208,7 +215,7 @@ def test_the_weights_hash_follows_names_values_and_types():
 
 def test_probabilities_of_a_constant_predictor_are_measured(zoo_root, recipe):
     index = spaces.get("tss").arch_index(topology("NNNNNN"))
-    evaluated = evaluate(Parcel("tss", (unit(recipe, index),)), bench(archive_folder(zoo_root, recipe, "tss")))
+    evaluated = evaluate(Parcel("tss", (unit(recipe, index),)), context(archive_folder(zoo_root, recipe, "tss")))
     pre, _ = evaluated.rows
     assert pre["KDECE"] is None
     assert "KDECE" in pre["reasons"]

@@ -32,7 +32,7 @@ def arguments(overrides):
 @pytest.fixture(scope="module")
 def undisturbed(arguments, tmp_path_factory):
     root = tmp_path_factory.mktemp("undisturbed")
-    assert main(["run", *arguments, "runner=inline", f"results={root}"]) == 0
+    assert main(["run", *arguments, "runner=local", f"results={root}"]) == 0
     return measured(root)
 
 
@@ -81,3 +81,14 @@ def test_a_killed_worker_is_replaced(arguments, undisturbed, tmp_path):
     assert process.returncode == 0, output
     assert measured(tmp_path).equals(undisturbed)
     assert_sound(tmp_path)
+
+
+def test_a_terminated_run_stops_early_and_resumes(arguments, undisturbed, tmp_path):
+    with start(arguments, tmp_path) as process:
+        wait_for(lambda: committed(tmp_path), process)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 3, output
+    assert "run again to resume" in output
+    assert main(["run", *arguments, "runner=local", f"results={tmp_path}"]) == 0
+    assert measured(tmp_path).equals(undisturbed)

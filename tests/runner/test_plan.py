@@ -21,11 +21,11 @@ STUDY = Study(
 
 
 def selection(space="tss", indices=range(10), hps=("12",)):
-    return Selection("zoo-00000000", space, np.asarray(indices, dtype=np.int64), tuple(hps))
+    return Selection("zoo-00000000", space, np.asarray(indices, dtype=np.int64), tuple(hps), 10)
 
 
-def plan_of(study=STUDY, store=None, retry=False, selections=None):
-    return make_plan(study, selections or [selection(), selection("sss", range(3))], store, retry=retry)
+def plan_of(study=STUDY, store=None, selections=None, make=("missing",)):
+    return make_plan(study, selections or [selection(), selection("sss", range(3))], store, make=make)
 
 
 def units_of(plan, records=4):
@@ -90,6 +90,8 @@ def test_done_is_all_wanted_rows_with_the_wanted_fingerprint_and_families(root):
         "what is there is measured again with what is wanted"
     )
     assert missing[half.key].families == ("study",)
+    assert [row.fingerprint for row in missing[half.key].missing_rows] == [half.rows[1].fingerprint]
+    assert missing[other_family.key].missing_rows == other_family.rows
     assert sum(count.done for count in plan.counts) == 1
 
 
@@ -98,10 +100,12 @@ def test_failed_and_absent_units_are_left_to_retry(root):
     write_failures(root, [Failure(failed, FailureKind.FAILED, "weights", "E", "m", "")], "r1")
     write_failures(root, [Failure(absent, FailureKind.ABSENT, "archive", "E", "m", "")], "r1")
     store = open_store(str(root.path))
-    run, retry = plan_of(store=store), plan_of(store=store, retry=True)
+    run, retry = plan_of(store=store), plan_of(store=store, make=("failed", "absent"))
     assert states(run)["sss"] == (6, 0, 4, 1, 1)
     assert {failed.key, absent.key}.isdisjoint(unit.key for unit in units_of(run))
     assert [(unit.key, unit.attempt) for unit in units_of(retry)] == [(failed.key, 2), (absent.key, 2)]
+    grown = plan_of(replace(STUDY, split_seeds=(42, 43)), store)
+    assert states(grown)["sss"] == (6, 0, 5, 0, 1), "what is absent is so for every row, what failed is tried anew"
 
 
 def test_a_failure_of_other_inputs_does_not_count(root):

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -98,6 +99,16 @@ def test_mixed_fingerprints_are_refused_until_one_is_named(root):
     with pytest.raises(StoreError, match=r"several fingerprints: e{32}, f{32}"):
         store.measurements()
     assert len(store.measurements(fingerprint="e" * 32).df()) == 1
+    with pytest.raises(StoreError, match="several fingerprints"):
+        store.measurements(fingerprint=["e" * 32, "f" * 32])
+
+
+def test_one_fingerprint_for_each_calibrator_can_be_chosen(root):
+    chosen = {"none": "1" * 32, "temperature": "2" * 32}
+    stale = [row(seed=888, fingerprint="0" * 32)]
+    write_measurements(root, [row(calibrator=c, fingerprint=f) for c, f in chosen.items()] + stale, "r1")
+    rows = open_store(str(root.path)).measurements(fingerprint=list(chosen.values())).df()
+    assert sorted(rows["calibrator"]) == ["none", "temperature"]
 
 
 def test_filters_by_key_take_values_and_lists(root):
@@ -118,6 +129,26 @@ def test_a_column_that_older_files_lack_is_null(root):
     (path,) = root.table_files("measurements")
     pq.write_table(pq.read_table(path).drop_columns(["NLL"]), path)
     assert open_store(str(root.path)).measurements().df()["NLL"].isna().all()
+
+
+def test_filters_that_cannot_match_are_refused_or_empty(root):
+    write_measurements(root, [row()], "r1")
+    store = open_store(str(root.path))
+    assert len(store.measurements(seed=[]).df()) == 0
+    assert len(store.measurements(seed=np.array([777, 888])).df()) == 1
+    assert len(store.measurements(calibrator=("none", "temperature")).df()) == 1
+    with pytest.raises(StoreError, match="cannot filter seed by 'abc'; expected a whole number"):
+        store.measurements(seed="abc")
+    with pytest.raises(StoreError, match="cannot filter space by 3; expected a text"):
+        store.measurements(space=3)
+
+
+def test_a_value_that_is_null_in_one_of_two_equal_rows_is_found(root):
+    write_measurements(root, [row()], "r1")
+    write_measurements(root, [row(ECE_15=None), row(seed=888)], "r2")
+    assert [f.message for f in check_rows(open_store(str(root.path)))] == [
+        "a value is null in one of two rows of one key"
+    ]
 
 
 def test_what_is_no_store_is_refused(tmp_path):
@@ -148,7 +179,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 def failure(kind=FailureKind.FAILED, attempt=1, fingerprints=("f" * 32,)):
     model = ModelKey("zoo-00000000", "sss", 7, "digits", "12", 777)
     rows = tuple(WantedRow(Variant("random20", 42, "original", "none"), f) for f in fingerprints)
-    unit = WantedUnit(UnitKey(model, "clean", "unshifted", 0), rows, ("study",), attempt)
+    unit = WantedUnit(UnitKey(model, "clean", "unshifted", 0), rows, frozenset(), ("study",), attempt)
     return Failure(unit, kind, "inference", "EvaluationError", f"attempt {attempt}", "")
 
 
