@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 HARNESS := $(BIN)/harness
-SETTINGS := "results='$(RESULTS)'" $(ARGS)
+SETTINGS := "results=$(RESULTS)" $(ARGS)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 help: ## list the targets

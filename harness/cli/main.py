@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from harness.cli import plan, report, run, status, verify, zoo
+from harness.cli import plan, query, report, run, status, verify, zoo
 from harness.config import Settings, compose
 from harness.errors import HarnessError, StoppedEarlyError
 
@@ -20,10 +20,13 @@ _OVERRIDES = "Hydra overrides, such as study.archs=0-99 or runner=local; conf/co
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, more = parser.parse_known_args(argv)
+    if unknown := [word for word in more if word.startswith("-")]:
+        parser.error(f"unknown option {', '.join(unknown)}")
     command: Callable[[Settings, argparse.Namespace], int] = arguments.command
     try:
-        return command(compose(arguments.overrides), arguments)
+        return command(compose([*_overrides(arguments), *more]), arguments)
     except StoppedEarlyError as error:
         return _complain("stopped", error, STOPPED)
     except HarnessError as error:
@@ -32,6 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain("error", error, REFUSED)
     except KeyboardInterrupt:
         return _complain("stopped", "interrupted; what was committed is kept, run again to resume", STOPPED)
+
+
+def _overrides(arguments: argparse.Namespace) -> list[str]:
+    """Return the overrides; where `query` has no SQL, argparse took the first of them for it."""
+    sql = getattr(arguments, "sql", None)
+    if sql is not None and " " not in sql.strip():
+        arguments.sql = None
+        return [sql, *arguments.overrides]
+    return arguments.overrides
 
 
 def _complain(what: str, message: object, code: int) -> int:
@@ -50,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "status", status.status, "show what the store holds, failures and live workers")
     verify_parser = _add(commands, "verify", verify.verify, "prove that the store is sound and complete")
     verify_parser.add_argument("--clean", action="store_true", help="first remove what killed writers left behind")
+    query_parser = commands.add_parser("query", help="ask the store in SQL; print the answer or write it to a file")
+    query_parser.add_argument("sql", nargs="?", metavar="SQL", help="a query over measurements, models, failures, runs")
+    query_parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help=_OVERRIDES)
+    query_parser.add_argument("--out", metavar="FILE", help="write the answer to FILE.csv or FILE.parquet")
+    query_parser.add_argument("--describe", action="store_true", help="print the columns of measurements instead")
+    query_parser.set_defaults(command=query.query)
     _add(commands, "report", report.report, "execute the notebook of analysis/ and build the page")
     zoo_parser = _add(commands, "zoo", zoo.train, "train the zoo: `harness zoo train`", word="train")
     zoo_parser.description = "Train the zoo of the `zoo` node of the configuration, as NATS-Bench archives."

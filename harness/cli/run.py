@@ -13,7 +13,8 @@ from harness.runner.placement import Outcome
 from harness.runner.plan import Plan, halve, make_plan
 from harness.runner.provenance import describe_run, new_run_id
 from harness.runner.work import EvaluateTask, ParcelDone
-from harness.store import StoreRoot
+from harness.store import StoreRoot, open_store
+from harness.store.audit import check_gate
 from harness.store.live import end_run
 from harness.store.reader import Store
 from harness.store.writer import write_failures, write_run
@@ -55,11 +56,16 @@ def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
 
 
 def _conclude(plan: Plan, settings: Settings) -> int:
+    """Say what is wrong and what to do next; return 0, or 1 if units have failed or too many models fail the gate."""
     failed = sum(count.failed for count in plan.counts)
     if failed:
         say(
             f"{failed:,} units failed; {settings.command('status')} lists them, {settings.command('retry')} tries again"
         )
+    findings = list(check_gate(open_store(str(settings.store)))) if settings.store.exists() else []
+    for finding in findings:
+        say(f"{finding.check}: {finding.message}")
+    if failed or findings:
         return 1
     next_step(f"{settings.command('verify')} audits the store", f"{settings.command('report')} builds the page")
     return 0

@@ -6,7 +6,9 @@ from harness.cli.output import next_step, print_table, say
 from harness.config import Settings
 from harness.runner.plan import wanted_rows
 from harness.store import open_store
+from harness.store.audit import gate_counts
 from harness.store.live import live_workers
+from harness.store.reader import Store
 from harness.values import unit_fingerprint
 
 _MOST = 20
@@ -21,8 +23,7 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
     ).fetchall()
     columns = ("space", "dataset", "hp", "protocol", "condition", "split", "split seed", "calibrator", "models")
     print_table(f"measurements in {settings.store}", columns, rows)
-    gates = store.sql("SELECT gate, count(*) FROM models GROUP BY ALL ORDER BY ALL").fetchall()
-    say("accuracy gate: " + (", ".join(f"{count} {gate}" for gate, count in gates) or "no models"))
+    print_gate(store)
     for beat in live_workers(store.root):
         say(f"worker {beat.worker} of run {beat.run_id}: {beat.units_done} units done, {beat.units_failed} failed")
     absent = store.failures(kind="absent")
@@ -37,6 +38,12 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
         return 0
     _print_failed(settings, failed.columns, failed.fetchall())
     return 1
+
+
+def print_gate(store: Store) -> None:
+    """Print how many models pass the accuracy gate."""
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in gate_counts(store).items())
+    say(f"accuracy gate: {counts or 'no models'}")
 
 
 def _print_failed(settings: Settings, columns: list[str], failed: list[tuple[object, ...]]) -> None:

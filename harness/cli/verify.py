@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from harness.cli.output import say
 from harness.cli.plan import print_counts
 from harness.cli.session import selections
+from harness.cli.status import print_gate
 from harness.config import Settings
 from harness.runner.plan import make_plan
 from harness.store import StoreRoot
-from harness.store.audit import Finding, check_files, check_rows, count_duplicates, remove_leftovers
+from harness.store.audit import Finding, check_files, check_gate, check_rows, count_duplicates, remove_leftovers
 from harness.store.reader import Store
 
 
@@ -24,6 +25,8 @@ def verify(settings: Settings, arguments: argparse.Namespace) -> int:
     else:
         store = Store(root)
         n_findings += _print_findings(check_rows(store))
+        n_findings += _print_findings(check_gate(store))
+        print_gate(store)
         say(f"{count_duplicates(store)} equal duplicate rows (legal: two drivers or an orphan worker)")
         n_findings += _print_findings(_check_plan(settings, store))
     if n_findings:

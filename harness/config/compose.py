@@ -34,12 +34,12 @@ def compose(overrides: Sequence[str], conf: Path = CONF) -> Settings:
     """
     if not (conf / "config.yaml").is_file():
         raise ConfigError(f"no configuration at {conf}: the harness runs from a checkout, with conf/ beside harness/")
-    overrides = [_quoted(override) for override in overrides]
+    quoted = [_quoted(override) for override in overrides]
     ConfigStore.instance().store(name="schema", node=Config)
     with initialize_config_dir(str(conf), version_base="1.3"):
-        _refuse_lists_for_groups(_parsed(overrides), conf)
+        _refuse_lists_for_groups(_parsed(quoted), conf)
         try:
-            config = hydra_compose("config", overrides=list(overrides))
+            config = hydra_compose("config", overrides=quoted)
             resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise ConfigError(_explain(error, overrides, conf)) from error

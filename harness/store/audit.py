@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.metrics import MEASUREMENTS
 from harness.store.files import StoreRoot
 from harness.store.reader import Store
 from harness.store.schema import (
@@ -33,6 +34,7 @@ from harness.store.writer import (
 )
 
 _IDENTITIES = ((MEASUREMENT_TABLE, MEASUREMENT_IDENTITY), (FAILURE_TABLE, FAILURE_IDENTITY))
+GATE_TOLERANCE = 0.01
 _MAY_DIFFER = frozenset({"families", "reasons", "run_id", "device", "seconds"})
 
 
@@ -106,7 +108,7 @@ def check_rows(store: Store) -> Iterator[Finding]:
     for row in store.sql(f"SELECT {key} FROM committed_measurements GROUP BY {key} HAVING {differing}").fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "rows of one key and fingerprint hold unequal values")
     # Of equal families, a value cannot be there in one row and null in another.
-    half_null = " OR ".join(f'count("{name}") NOT IN (0, count(*))' for name in compared)
+    half_null = " OR ".join(f'count("{m.name}") NOT IN (0, count(*))' for m in MEASUREMENTS)
     query = f"SELECT {key} FROM committed_measurements GROUP BY {key}, families HAVING {half_null}"
     for row in store.sql(query).fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "a value is null in one of two rows of one key")
@@ -117,6 +119,23 @@ def check_rows(store: Store) -> Iterator[Finding]:
             "rows come from different weights: the record changed between two runs; give the archive another source"
         )
         yield Finding("weights", "/".join(map(str, row)), message)
+
+
+def gate_counts(store: Store) -> dict[str, int]:
+    """Return the number of models of each verdict of the accuracy gate: pass, warn, fail, unrecorded."""
+    return dict(store.sql("SELECT gate, count(*) FROM models GROUP BY gate ORDER BY gate").fetchall())
+
+
+def check_gate(store: Store) -> Iterator[Finding]:
+    """Yield a finding if over 1 % of the models of a store fail the accuracy gate."""
+    counts = gate_counts(store)
+    failed, total = counts.get("fail", 0), sum(counts.values())
+    if failed > GATE_TOLERANCE * total:
+        message = (
+            f"{failed} of {total} models do not reproduce the accuracy that their archive recorded, more than "
+            f"{GATE_TOLERANCE:.0%}; are data set and normalisation those of the archive?"
+        )
+        yield Finding("gate", str(store.root.path), message)
 
 
 def count_duplicates(store: Store) -> int:

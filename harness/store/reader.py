@@ -16,6 +16,7 @@ import pyarrow as pa
 from harness import spaces
 from harness.errors import StoreError
 from harness.store.files import StoreRoot
+from harness.store.layouts import tidy_query, wide_query
 from harness.store.schema import (
     MODEL_KEY,
     ROW_KEY,
@@ -34,8 +35,9 @@ _MODEL_KEY = key_names(MODEL_KEY)
 class Store:
     """A store opened for reading; it sees the files that were committed when it was opened.
 
-    Views for :meth:`sql`: ``measurements`` (one row per key), ``failures`` (open ones), ``models``, ``runs``, and
-    ``committed_measurements`` / ``committed_failures`` (every committed row, duplicates included, with ``filename``).
+    Views for :meth:`sql`: ``measurements`` (one row per key, without networks that fail the accuracy gate),
+    ``all_measurements`` (with them), ``failures`` (open ones), ``models``, ``runs``, and ``committed_measurements`` /
+    ``committed_failures`` (every committed row, duplicates included, with ``filename``).
 
     Args:
         root: The store.
@@ -52,7 +54,8 @@ class Store:
                 f"a file of the store {root.path} cannot be read: {str(error).splitlines()[0]}; `harness verify` names "
                 "each damaged file: delete it, and `harness run` makes its rows again"
             ) from error
-        self.connection.execute(f"CREATE VIEW measurements AS {_unique_measurements()}")
+        self.connection.execute(f"CREATE VIEW all_measurements AS {_unique_measurements()}")
+        self.connection.execute("CREATE VIEW measurements AS SELECT * FROM all_measurements WHERE gate <> 'fail'")
         self.connection.execute(f"CREATE VIEW failures AS {_open_failures()}")
         self.connection.execute("CREATE VIEW runs AS SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id")
         self.connection.execute(f"CREATE VIEW models AS {_models()}")
@@ -68,10 +71,11 @@ class Store:
         except duckdb.Error as error:
             raise StoreError(f"the query cannot be answered: {error}") from error
 
-    def measurements(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
+    def measurements(self, *, with_gate_failures: bool = False, **filters: Filter) -> duckdb.DuckDBPyRelation:
         """Return the measurement rows, one per key, lazily; ``.df()`` gives a pandas frame.
 
         Args:
+            with_gate_failures: Also rows of networks that fail the accuracy gate.
             filters: Key columns, or ``fingerprint``, and the value or list of values that they must have, such as
                 ``calibrator="none"``.
 
@@ -79,7 +83,8 @@ class Store:
             StoreError: A filter names another column, or rows that differ only in architecture and seed, and so should
                 be comparable, have several fingerprints.
         """
-        relation = self._filtered("measurements", filters, (*_ROW_KEY, "fingerprint"))
+        view = "all_measurements" if with_gate_failures else "measurements"
+        relation = self._filtered(view, filters, (*_ROW_KEY, "fingerprint"))
         self._refuse_mixed_fingerprints(relation)
         return relation
 
@@ -96,9 +101,33 @@ class Store:
 
     def models(self) -> duckdb.DuckDBPyRelation:
         """Return one row per measured model: its key, string, representative and accuracy gate, lazily."""
-        architectures = self._architectures()
-        self.connection.register("architectures", architectures)
+        self.connection.register("architectures", self._architectures())
         return self.sql("SELECT * FROM models JOIN architectures USING (space, arch_index) ORDER BY ALL")
+
+    def wide(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
+        """Return one row per network and setting with the published names (``pre_ECE_15``, ``post_ECE_15``), lazily.
+
+        Args:
+            filters: As for :meth:`measurements`.
+
+        Raises:
+            StoreError: As for :meth:`measurements`.
+        """
+        self.connection.register("architectures", self._architectures())
+        self.measurements(with_gate_failures=False, **filters).create_view("chosen_for_wide", replace=True)
+        return self.sql(wide_query("chosen_for_wide"))
+
+    def tidy(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
+        """Return one row per value, with ``metric``, ``n_bins`` and ``value`` beside the key, lazily.
+
+        Args:
+            filters: As for :meth:`measurements`.
+
+        Raises:
+            StoreError: As for :meth:`measurements`.
+        """
+        self.measurements(with_gate_failures=False, **filters).create_view("chosen_for_tidy", replace=True)
+        return self.sql(tidy_query("chosen_for_tidy"))
 
     def _architectures(self) -> pa.Table:
         """The strings and representatives of the architectures that the store holds."""

@@ -11,6 +11,7 @@ import pytest
 from harness import spaces
 from harness.archives import open_archive
 from harness.cli.main import main
+from harness.datasets import Normalisation
 from harness.store import open_store
 from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
@@ -22,8 +23,9 @@ VOLATILE = ["run_id", "seconds", "device"]
 def harness(overrides, tmp_path, capsys):
     """Run a command on the small zoo; returns exit code, standard output and standard error."""
 
-    def call(command, *more, with_archives=True):
-        arguments = [*command.split(), *(overrides if with_archives else []), f"results={tmp_path}", *more]
+    def call(command, *more, with_archives=True, first=()):
+        archives = overrides if with_archives else []
+        arguments = [*command.split(), *first, *archives, f"results={tmp_path}", *more]
         code = main(arguments)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
@@ -302,3 +304,66 @@ def test_a_report_without_a_store_says_what_to_do(harness):
     code, _, err = harness("report")
     assert code == 2
     assert "`harness run` makes one" in err
+
+
+def test_wrong_constants_fail_the_gate_of_the_run(harness, tmp_path, monkeypatch):
+    wrong = Normalisation((0.9, 0.9, 0.9), (0.05, 0.05, 0.05))
+    monkeypatch.setattr("harness.datasets.digits.NORMALISATION", wrong)
+    code, out, _ = harness("run")
+    assert code == 1
+    assert "do not reproduce the accuracy that their archive recorded" in out
+    store = open_store(str(tmp_path / "store"))
+    shown, every = store.measurements().df(), store.measurements(with_gate_failures=True).df()
+    assert len(every) == 18
+    assert 0 < len(shown) < len(every), "the constant predictors pass, the others are hidden"
+    assert set(shown["gate"]) <= {"pass", "warn"}
+    code, out, _ = harness("verify")
+    assert code == 1
+    assert "gate: " in out
+    assert " fail" in harness("status")[1]
+
+
+def test_query_prints_writes_and_describes(harness, tmp_path):
+    harness("run", "limit=1")
+    sql = "SELECT space, count(*) AS n FROM measurements GROUP BY ALL ORDER BY ALL"
+    code, out, _ = harness("query", with_archives=False, first=[sql])
+    assert code == 0
+    assert "sss" in out
+    target = tmp_path / "answer.csv"
+    code, _, _ = harness("query", with_archives=False, first=[sql, "--out", str(target)])
+    assert code == 0
+    assert target.read_text().splitlines()[0] == "space,n"
+    code, _, err = harness("query", "--out", str(target), with_archives=False, first=[sql])
+    assert (code, "is there already" in err) == (2, True)
+    code, _, err = harness("query", with_archives=False, first=["SELECT nope FROM measurements"])
+    assert (code, '"nope" not found' in err) == (2, True)
+    code, _, err = harness("query", with_archives=False)
+    assert (code, "expected a query" in err) == (2, True)
+    code, out, _ = harness("query", "--describe", with_archives=False)
+    assert code == 0
+    assert "cwCE_em_500" in out
+
+
+def test_the_wide_layout_has_the_published_names_and_the_tidy_one_every_value(harness, tmp_path):
+    harness("run")
+    store = open_store(str(tmp_path / "store"))
+    rows, wide = store.measurements().df(), store.wide().df()
+    assert len(wide) == 9
+    columns = list(wide.columns)
+    assert columns[columns.index("config") :][:9] == [
+        *("config", "acc", "correct_confidence", "incorrect_confidence", "arch"),
+        *("pre_ECE_5", "post_ECE_5", "pre_ECE_10", "post_ECE_10"),
+    ]
+    assert columns[-2:] == ["pre_Brier", "post_Brier"]
+    assert len([name for name in columns if name.startswith(("pre_", "post_"))]) == 100
+    key = ["space", "arch_index", "seed"]
+    for calibrator, phase in (("none", "pre"), ("temperature", "post")):
+        values = rows[rows["calibrator"] == calibrator].set_index(key).sort_index()
+        laid_out = wide.set_index(key).sort_index()
+        assert laid_out[f"{phase}_ECE_15"].tolist() == values["ECE_15"].tolist()
+        for space, name in (("tss", "cwACE_15"), ("sss", "cwCE_em_15")):
+            assert laid_out.loc[space, f"{phase}_cwCE_em_15"].tolist() == values.loc[space, name].tolist()
+    tidy = store.tidy(calibrator="none").df()
+    ece = tidy[(tidy["metric"] == "ECE") & (tidy["n_bins"] == 15)].set_index(key)["value"].sort_index()
+    assert ece.tolist() == rows[rows["calibrator"] == "none"].set_index(key)["ECE_15"].sort_index().tolist()
+    assert tidy["n_bins"].isna().any()

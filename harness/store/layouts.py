@@ -1,0 +1,70 @@
+"""Other shapes of the same rows, as SQL: one row per network with the published names, and one row per value."""
+
+from collections.abc import Sequence
+
+from harness.metrics import MEASUREMENTS, Measurement
+from harness.store.schema import ROW_KEY, UNIT_KEY, key_names
+
+_SETTING = (*key_names(UNIT_KEY), "split", "split_seed", "label_set")
+_ONCE = ("acc", "correct_confidence", "incorrect_confidence")
+_PRE, _POST = "none", "temperature"
+
+
+def wide_query(rows: str) -> str:
+    """Return the query that lays measurement rows out as the published tables: one row per network and setting.
+
+    The published tables call two measurements ``cwCE_em_M``: in TSS files it is ``cwACE_M``, in SSS files
+    ``cwCE_em_M``; the layout follows the space of each row.
+
+    Args:
+        rows: Name of a view of measurement rows; needs a table ``architectures`` beside it.
+    """
+    names = dict.fromkeys(m.published for m in MEASUREMENTS if m.published and m.published not in _ONCE)
+    columns = [f"pre.{name}" for name in _SETTING]
+    columns += ["pre.arch_index AS config", *(f"pre.{name}" for name in _ONCE), "arch_str AS arch"]
+    for name in names:
+        columns += [
+            f'{_published(name, phase)} AS "{phase}_{name}"'  # pre and post stand side by side, as published
+            for phase in ("pre", "post")
+        ]
+    same = " AND ".join(f"pre.{name} = post.{name}" for name in _SETTING)
+    return (
+        f"SELECT {', '.join(columns)} FROM {rows} pre "
+        f"LEFT JOIN {rows} post ON {same} AND post.calibrator = '{_POST}' "
+        f"JOIN architectures a ON pre.space = a.space AND pre.arch_index = a.arch_index "
+        f"WHERE pre.calibrator = '{_PRE}' ORDER BY ALL"
+    )
+
+
+def _published(name: str, phase: str) -> str:
+    """The value of a published column: one measurement, or by space one of several that share the name."""
+    holders: Sequence[Measurement] = [m for m in MEASUREMENTS if m.published == name]
+    if len(holders) == 1:
+        return f'{phase}."{holders[0].name}"'
+    cases = [
+        f"WHEN pre.space = '{space}' THEN {phase}.\"{holder.name}\""
+        for holder in holders
+        for space in holder.published_in
+    ]
+    return f"CASE {' '.join(cases)} END"
+
+
+def tidy_query(rows: str) -> str:
+    """Return the query that lays measurement rows out as one row per value: key, ``metric``, ``n_bins``, ``value``.
+
+    ``metric`` is the name without the number of bins. Undefined values are left out.
+
+    Args:
+        rows: Name of a view of measurement rows.
+    """
+    names = ", ".join(f'"{m.name}"' for m in MEASUREMENTS)
+    table = ", ".join(f"('{m.name}', '{_stem(m)}', {m.n_bins or 'NULL'})" for m in MEASUREMENTS)
+    key = ", ".join(key_names(ROW_KEY))
+    return (
+        f"SELECT {key}, metric, n_bins, value FROM (UNPIVOT {rows} ON {names} INTO NAME name VALUE value) "
+        f"JOIN (VALUES {table}) AS dictionary(name, metric, n_bins) USING (name)"
+    )
+
+
+def _stem(measurement: Measurement) -> str:
+    return measurement.name.removesuffix(f"_{measurement.n_bins}")
