@@ -53,7 +53,7 @@ def test_a_row_of_the_dictionary_is_complete(row):
     assert row.unit in {"probability", "probability^2", "nat", "fraction", "1"}
     assert row.family in FAMILIES
     assert row.n_bins in {None, *BIN_COUNTS}
-    assert row.function.__doc__.startswith("Returns")
+    assert row.function.__doc__.startswith("Return")
 
 
 @pytest.mark.parametrize("member", FAMILIES.values(), ids=FAMILIES)
