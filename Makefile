@@ -1,7 +1,7 @@
 # Every target installs what it needs into .venv; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test check format pytest plan run status retry verify report clean
+.PHONY: help install install-dev demo test check format pytest plan run status retry verify report query clean
 
 PYTHON ?= python3
 RESULTS ?= results
@@ -63,6 +63,9 @@ status: install ## show what the store holds, failures and workers
 retry: install ## make what has failed once more
 verify: install ## prove that the store is sound and complete
 report: install ## build the page
+query: install ## ask the store; SQL="SELECT * FROM models"
+	@$(HARNESS) query "$(SQL)" $(SETTINGS)
+
 plan run status retry verify report:
 	@$(HARNESS) $@ $(SETTINGS)
 

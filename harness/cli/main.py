@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from harness.cli import plan, query, report, run, status, verify, zoo
+from harness.cli import measure, plan, query, report, run, status, verify, zoo
 from harness.config import Settings, compose
 from harness.errors import HarnessError, StoppedEarlyError
 
@@ -62,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "status", status.status, "show what the store holds, failures and live workers")
     verify_parser = _add(commands, "verify", verify.verify, "prove that the store is sound and complete")
     verify_parser.add_argument("--clean", action="store_true", help="first remove what killed writers left behind")
+    measure_parser = commands.add_parser("measure", help="measure your own predictions: an .npz of probs and labels")
+    measure_parser.add_argument("file", metavar="FILE.npz", help="arrays probs (images, classes) and labels (images,)")
+    measure_parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help=_OVERRIDES)
+    measure_parser.set_defaults(command=measure.measure)
     query_parser = commands.add_parser("query", help="ask the store in SQL; print the answer or write it to a file")
     query_parser.add_argument("sql", nargs="?", metavar="SQL", help="a query over measurements, models, failures, runs")
     query_parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help=_OVERRIDES)

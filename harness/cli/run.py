@@ -3,6 +3,7 @@
 import argparse
 import math
 
+from harness.cli.interrupts import draining
 from harness.cli.output import meter, next_step, say
 from harness.cli.plan import print_counts, print_selections
 from harness.cli.session import existing_store, placing, selections
@@ -84,10 +85,13 @@ def _place(plan: Plan, settings: Settings, root: StoreRoot, run_id: str) -> None
     # Small plans make small parcels, so that every worker has some and the progress moves.
     records = max(1, min(options.parcel_records, math.ceil(len(plan) / (options.workers * 4))))
     failed = 0
-    with placing(options) as place, meter("units", len(plan)) as progress:
-        for outcome in place(task, plan.parcels(records), halve):
+    # The signals are taken over after Ray has started, which would otherwise take them back.
+    with placing(options) as place, meter("units", len(plan)) as progress, draining() as drain:
+        for outcome in place(task, drain.until_requested(plan.parcels(records)), halve):
             failed += _count_failed(outcome, root, run_id)
             progress.advance(len(outcome.item.units), f"{failed} failed" if failed else "")
+    if drain.requested and progress.done < len(plan):
+        raise StoppedEarlyError(f"interrupted with {progress.done:,} of {len(plan):,} units made; run again to resume")
 
 
 def _count_failed(outcome: Outcome[Parcel, ParcelDone], root: StoreRoot, run_id: str) -> int:

@@ -1,7 +1,5 @@
 """What several commands need: the archives of the settings, what they can serve, the store, and a way to place work."""
 
-import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,18 +96,5 @@ def placing(options: RunnerOptions) -> Iterator[Place]:
     if options.kind == "local":
         yield local.place
         return
-    with cluster.local_ray(options.workers), _termination_as_interrupt():
+    with cluster.local_ray(options.workers):
         yield cluster.RayPlace(options.workers, options.attempts)
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Make SIGTERM, with which batch systems announce the end, an interrupt; Ray would print a crash report instead."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -3,9 +3,11 @@
 import argparse
 
 from harness import spaces
+from harness.cli.interrupts import draining
 from harness.cli.output import meter, next_step, say
 from harness.cli.session import placing
 from harness.config import Settings
+from harness.errors import StoppedEarlyError
 from harness.zoo import TrainTask, archive_folder, missing_records, prepare_archive
 
 
@@ -22,10 +24,12 @@ def train(settings: Settings, _: argparse.Namespace) -> int:
     for space in spaces.names():
         prepare_archive(root, recipe, space)
     lost = []
-    with placing(settings.runner) as place, meter("architectures", len(items)) as progress:
-        for outcome in place(TrainTask(recipe, str(root)), items, lambda item: [item]):
+    with placing(settings.runner) as place, meter("architectures", len(items)) as progress, draining() as drain:
+        for outcome in place(TrainTask(recipe, str(root)), drain.until_requested(items), lambda item: [item]):
             progress.advance(1, outcome.lost if outcome.result is None else outcome.result.summary)
             lost += [outcome.item] if outcome.result is None else []
+    if drain.requested and progress.done < len(items):
+        raise StoppedEarlyError(f"interrupted with {progress.done} of {len(items)} trained; run again to resume")
     if lost:
         names = ", ".join(f"{space} {index}" for space, index in lost)
         say(f"not trained, the worker died: {names}; {settings.command('zoo train')} tries again")

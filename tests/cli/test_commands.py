@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -367,3 +368,40 @@ def test_the_wide_layout_has_the_published_names_and_the_tidy_one_every_value(ha
     ece = tidy[(tidy["metric"] == "ECE") & (tidy["n_bins"] == 15)].set_index(key)["value"].sort_index()
     assert ece.tolist() == rows[rows["calibrator"] == "none"].set_index(key)["ECE_15"].sort_index().tolist()
     assert tidy["n_bins"].isna().any()
+
+
+def test_measure_prints_the_measurements_of_a_file(harness, tmp_path):
+    probs = np.array([[0.75, 0.25], [0.75, 0.25]], dtype=np.float32)
+    np.savez(tmp_path / "mine.npz", probs=probs, labels=np.array([0, 1]))
+    code, out, _ = harness("measure", first=[str(tmp_path / "mine.npz")], with_archives=False)
+    assert code == 0
+    assert re.search(r"ECE_15 +0\.25 +probability", out)
+    assert "takes two right predictions" in out, "why KDECE is undefined"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"logits": np.zeros((2, 3))}, "expected a file of numpy.savez with probs .* it holds logits"),
+        ({"probs": np.array([[3.0, -1.0]]), "labels": np.array([0])}, r"if these are logits"),
+        ({"probs": np.array([[0.5, 0.4]]), "labels": np.array([0])}, "rows that sum to 1"),
+        ({"probs": np.array([[0.5, 0.5]]), "labels": np.array([2])}, r"labels"),
+        ({"probs": np.array([[0.5, 0.5]]), "labels": np.array([0, 1])}, r"labels"),
+        ({"probs": np.array([[0.5, 0.5]]), "labels": np.array([0.0])}, r"labels: expected integers"),
+        ({"probs": np.array([0.5, 0.5]), "labels": np.array([0])}, r"probs: expected floats \(images, classes\)"),
+        ({"probs": np.array([None]), "labels": np.array([0])}, "allow_pickle=False"),
+    ],
+)
+def test_predictions_that_cannot_be_measured_are_refused(harness, tmp_path, arrays, message):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    code, _, err = harness("measure", first=[str(tmp_path / "mine.npz")], with_archives=False)
+    assert code == 2
+    assert "mine.npz" in err
+    assert re.search(message, err), err
+
+
+def test_a_file_that_is_no_npz_is_refused(harness, tmp_path):
+    (tmp_path / "mine.npz").write_bytes(b"PK no zip")
+    for name in ("mine.npz", "nothing.npz"):
+        code, _, err = harness("measure", first=[str(tmp_path / name)], with_archives=False)
+        assert (code, "expected a file of numpy.savez" in err) == (2, True)

@@ -92,3 +92,18 @@ def test_a_terminated_run_stops_early_and_resumes(arguments, undisturbed, tmp_pa
     assert "run again to resume" in output
     assert main(["run", *arguments, "runner=local", f"results={tmp_path}"]) == 0
     assert measured(tmp_path).equals(undisturbed)
+
+
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_the_first_interrupt_drains_and_the_second_stops(arguments, undisturbed, tmp_path, interrupts):
+    with start([*arguments, "runner.workers=1"], tmp_path) as process:
+        wait_for(lambda: committed(tmp_path), process)
+        for _ in range(interrupts):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 3, output
+    assert "finishing the parcels in hand" in output
+    assert ("of 12 units made" in output) == (interrupts == 1)
+    assert main(["run", *arguments, "runner=local", f"results={tmp_path}"]) == 0
+    assert measured(tmp_path).equals(undisturbed)
