@@ -1,0 +1,80 @@
+"""Random campaigns: a study that grows in any order, with failures in between, keeps every committed row."""
+
+import random
+import shutil
+
+import pytest
+
+from harness.archives import open_archive
+from harness.cli.main import main
+from harness.store import open_store
+from harness.zoo import archive_folder
+
+AXES = {
+    "study.spaces": ["tss", "sss"],
+    "study.seeds": [777, 888],
+    "study.split_seeds": [42, 7, 1],
+    "study.calibrators": ["none", "temperature"],
+}
+VOLATILE = ["run_id", "seconds"]
+
+
+def rows_of(root):
+    """Every committed row by its key, without what may differ between two runs."""
+    rows = open_store(str(root / "store")).measurements().df().drop(columns=VOLATILE)
+    key = list(rows.columns[:13])
+    return {tuple(row[name] for name in key): row.to_json() for _, row in rows.iterrows()}
+
+
+def n_files(root):
+    return len(list((root / "store" / "measurements").rglob("*.parquet")))
+
+
+@pytest.fixture
+def campaign(overrides, zoo_root, recipe, tmp_path):
+    """Run a command with some choices of the axes on copies of the small archives."""
+    archives = []
+    for space in ("tss", "sss"):
+        folder = tmp_path / archive_folder(zoo_root, recipe, space).name
+        shutil.copytree(archive_folder(zoo_root, recipe, space), folder)
+        archives.append(f"archives.{space}={folder}")
+    base = [o for o in overrides if not o.startswith("archives.")]
+
+    def call(command, chosen):
+        study = [f"{axis}=[{','.join(map(str, values))}]" for axis, values in chosen.items()]
+        return main([command, *base, *archives, *study, f"results={tmp_path}"])
+
+    return call
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_growing_in_any_order_keeps_every_row(campaign, zoo_root, recipe, tmp_path, seed):
+    rng = random.Random(seed)
+    chosen = {axis: [rng.choice(values)] for axis, values in AXES.items()}
+    folder = tmp_path / archive_folder(zoo_root, recipe, "tss").name
+    record = folder / f"{rng.choice(open_archive(folder).held):06d}.pickle.pbz2"
+    whole = record.read_bytes()
+    before = {}
+    growth = [(axis, value) for axis, values in AXES.items() for value in values if value not in chosen[axis]]
+    rng.shuffle(growth)
+    for step, (axis, value) in enumerate([(None, None), *growth]):
+        if axis is not None:
+            chosen[axis] = rng.sample([*chosen[axis], value], k=len(chosen[axis]) + 1)
+        record.write_bytes(whole if step != 1 else whole[:-50])  # a damaged record for one step
+        code = campaign("run", chosen)
+        assert code in ((0, 1) if step else (0,))
+        after = rows_of(tmp_path)
+        assert before.items() <= after.items(), "no committed row is changed or hidden"
+        before = after
+    files = n_files(tmp_path)
+    assert campaign("run", chosen) == code
+    assert n_files(tmp_path) == files, "run again, nothing is written"
+    record.write_bytes(whole)
+    campaign("retry", chosen)
+    assert campaign("verify", chosen) == 0
+    grown = rows_of(tmp_path)
+    assert before.items() <= grown.items()
+    shutil.rmtree(tmp_path / "store")
+    assert campaign("run", chosen) == 0
+    assert rows_of(tmp_path) == grown, "the order of growing leaves no trace"
