@@ -55,7 +55,9 @@ class Store:
                 "each damaged file: delete it, and `harness run` makes its rows again"
             ) from error
         self.connection.execute(f"CREATE VIEW all_measurements AS {_unique_measurements()}")
-        self.connection.execute("CREATE VIEW measurements AS SELECT * FROM all_measurements WHERE gate <> 'fail'")
+        self.connection.execute(
+            "CREATE VIEW measurements AS SELECT * FROM all_measurements WHERE gate IS DISTINCT FROM 'fail'"
+        )
         self.connection.execute(f"CREATE VIEW failures AS {_open_failures()}")
         self.connection.execute("CREATE VIEW runs AS SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id")
         self.connection.execute(f"CREATE VIEW models AS {_models()}")
