@@ -14,7 +14,7 @@ from harness.runner.placement import Outcome
 from harness.runner.plan import Plan, halve, make_plan
 from harness.runner.provenance import describe_run, new_run_id
 from harness.runner.work import EvaluateTask, ParcelDone
-from harness.store import StoreRoot, open_store
+from harness.store import StoreRoot
 from harness.store.audit import check_gate
 from harness.store.live import end_run
 from harness.store.reader import Store
@@ -35,11 +35,12 @@ def retry(settings: Settings, arguments: argparse.Namespace) -> int:
 def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
     """Plan, make the units that are in the given states, and say where the plan stands then."""
     chosen = selections(settings)
-    plan = make_plan(settings.study, chosen, existing_store(settings.store), make=states)
+    store = existing_store(settings.store)
+    plan = make_plan(settings.study, chosen, store, make=states)
     if not len(plan):
         done = sum(count.done for count in plan.counts)
         say(f"nothing to do: no unit is {' or '.join(states)}, {done:,} units are done in {settings.store}")
-        return _conclude(plan, settings)
+        return _conclude(plan, store, settings)
     root = StoreRoot.create(settings.store)
     print_selections(chosen, settings)
     print_counts(plan)
@@ -51,19 +52,20 @@ def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
         raise StoppedEarlyError(f"{error}; what was committed is kept, {settings.command(command)} resumes") from error
     finally:
         end_run(root, run_id)
-    after = make_plan(settings.study, chosen, Store(root))
+    store = Store(root)
+    after = make_plan(settings.study, chosen, store)
     print_counts(after)
-    return _conclude(after, settings)
+    return _conclude(after, store, settings)
 
 
-def _conclude(plan: Plan, settings: Settings) -> int:
+def _conclude(plan: Plan, store: Store | None, settings: Settings) -> int:
     """Say what is wrong and what to do next; return 0, or 1 if units have failed or too many models fail the gate."""
     failed = sum(count.failed for count in plan.counts)
     if failed:
         say(
             f"{failed:,} units failed; {settings.command('status')} lists them, {settings.command('retry')} tries again"
         )
-    findings = list(check_gate(open_store(str(settings.store)))) if settings.store.exists() else []
+    findings = [] if store is None else list(check_gate(store))
     for finding in findings:
         say(f"{finding.check}: {finding.message}")
     if failed or findings:

@@ -28,15 +28,16 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
         say(f"worker {beat.worker} of run {beat.run_id}: {beat.units_done} units done, {beat.units_failed} failed")
     absent = store.failures(kind="absent")
     say(f"absent: {len(absent.fetchall())} units whose model the archive does not hold")
-    wanted = [unit_fingerprint(row.fingerprint for row in rows) for rows in wanted_rows(settings.study).values()]
-    failed = store.failures(kind="failed", fingerprint=wanted).order("ALL")
-    others = len(store.failures(kind="failed").fetchall()) - len(failed.fetchall())
+    wanted = [unit_fingerprint(row.fingerprint for row in unit) for unit in wanted_rows(settings.study).values()]
+    relation = store.failures(kind="failed", fingerprint=wanted).order("ALL")
+    failed = relation.fetchall()  # once: a relation keeps no result and would be computed again
+    others = len(store.failures(kind="failed").fetchall()) - len(failed)
     if others:
         say(f"failed under other settings than these: {others} units, in the table `failures` of the store")
-    if not failed.fetchall():
+    if not failed:
         say("failed: none")
         return 0
-    _print_failed(settings, failed.columns, failed.fetchall())
+    _print_failed(settings, relation.columns, failed)
     return 1
 
 
