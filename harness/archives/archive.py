@@ -16,8 +16,8 @@ from harness import spaces
 from harness.archives.naming import LAYOUT, META_FILE, record_file, record_index, source_name
 from harness.archives.record import Record, parse_record
 from harness.archives.restricted import MAX_BYTES, read_pickle
-from harness.archives.untrusted import is_plain_mapping, mapping, shown
 from harness.errors import DataError, MissingTrialError
+from harness.pickles import is_plain_mapping, mapping, shown
 
 _ORIGIN = "NATS-Bench's archives are linked from https://github.com/D-X-Y/NATS-Bench; `harness zoo train` makes one"
 

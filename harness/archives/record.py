@@ -17,8 +17,8 @@ from torch import Tensor
 from harness import spaces
 from harness.archives.standins import StoredTensor
 from harness.archives.trial import Trial, TrialKey
-from harness.archives.untrusted import is_plain_mapping, mapping, shown
 from harness.errors import DataError, MissingTrialError
+from harness.pickles import is_plain_mapping, mapping, shown
 
 _T = TypeVar("_T")
 _MILLION = 1e6

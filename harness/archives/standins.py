@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.archives.opcodes import check_opcodes
-from harness.archives.untrusted import shown
+from harness.pickles import check_opcodes, shown
 
 # The first pickle of every storage that torch writes inside another pickle, whatever its version. It excludes the zip
 # format, which can be compressed and so expand beyond the cap.

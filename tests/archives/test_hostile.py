@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from harness.archives import open_archive, standins
-from harness.archives.opcodes import check_opcodes
 from harness.archives.restricted import decompress, read_pickle
 from harness.errors import DataError
+from harness.pickles import check_opcodes
 
 MAGIC = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
 
