@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
+from harness.datasets.folder import DataFolder
 from harness.datasets.images import ImageSet, Normalisation
 
 PARTS = ("train", "test")
@@ -18,11 +19,12 @@ _N_TRAIN = 897
 _SHUFFLE_SEED = 1998
 
 
-def load(part: str) -> ImageSet:
+def load(part: str, _folder: DataFolder | None = None) -> ImageSet:
     """Return the 897 training or the 900 test images.
 
     Args:
         part: ``train`` or ``test``.
+        _folder: Not needed, the images come with scikit-learn.
 
     Raises:
         ValueError: Another part.

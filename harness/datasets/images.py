@@ -1,7 +1,7 @@
-"""What every data set is to the rest of the harness: an :class:`ImageSet` of uint8 images and integer labels."""
+"""What every data set is to the rest of the harness: images and labels as tensors, with their constants and hashes."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,6 +16,13 @@ class Normalisation(NamedTuple):
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+
+class PublishedNormalisation(NamedTuple):
+    """The constants that the published study used instead: before calibration, and after it."""
+
+    pre: Normalisation
+    post: Normalisation
 
 
 def content_hash(tensor: Tensor) -> str:
@@ -35,6 +42,7 @@ class ImageSet:
         labels: Class of each image, 0 ... n_classes - 1.
         n_classes: Number of classes, including any that does not occur.
         normalisation: The constants with which networks of this data set were trained.
+        published: The constants of the published study where they are others, else None.
 
     Raises:
         DataError: The tensors do not fit each other or a label is out of range.
@@ -45,16 +53,10 @@ class ImageSet:
     labels: Int64[Tensor, " n_labels"]
     n_classes: int
     normalisation: Normalisation
+    published: PublishedNormalisation | None = None
 
     def __post_init__(self) -> None:
-        if len(self.images) == 0 or len(self.images) != len(self.labels):
-            raise DataError(
-                f"{self.name}: expected as many labels as images and at least one, "
-                f"got {len(self.images)} images and {len(self.labels)} labels"
-            )
-        low, high = int(self.labels.min()), int(self.labels.max())
-        if low < 0 or high >= self.n_classes:
-            raise DataError(f"{self.name}: expected labels in 0..{self.n_classes - 1}, got {low}..{high}")
+        _check_labels(self.name, self.images, self.labels, self.n_classes)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,4 +73,47 @@ class ImageSet:
 
     def subset(self, indices: Int64[Tensor, " m"]) -> "ImageSet":
         """Return the images at these indices, in that order."""
-        return ImageSet(self.name, self.images[indices], self.labels[indices], self.n_classes, self.normalisation)
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+
+@dataclass(frozen=True)
+class ShiftedImages:
+    """What networks are shown under a condition, normalised as the images they were trained on.
+
+    Attributes:
+        name: Data set, condition and severity; used in messages.
+        images: uint8 pixels, (images, 3, height, width).
+        labels: Class of each image; None where they show none of the classes.
+
+    Raises:
+        DataError: There are no images.
+    """
+
+    name: str
+    images: UInt8[Tensor, "n 3 height width"]
+    labels: Int64[Tensor, " n_labels"] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.images) == 0:
+            raise DataError(f"{self.name}: expected at least one image, got none")
+
+    @cached_property
+    def images_hash(self) -> str:
+        """SHA-256 of the images, in their order."""
+        return content_hash(self.images)
+
+    @cached_property
+    def labels_hash(self) -> str | None:
+        """SHA-256 of the labels, in their order; None where there are none."""
+        return None if self.labels is None else content_hash(self.labels)
+
+
+def _check_labels(name: str, images: Tensor, labels: Tensor, n_classes: int) -> None:
+    if len(images) == 0 or len(images) != len(labels):
+        raise DataError(
+            f"{name}: expected as many labels as images and at least one, "
+            f"got {len(images)} images and {len(labels)} labels"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= n_classes:
+        raise DataError(f"{name}: expected labels in 0..{n_classes - 1}, got {low}..{high}")

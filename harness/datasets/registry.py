@@ -1,28 +1,22 @@
-"""The table of data sets: a name becomes a function that loads a part of it."""
+"""The tables of data sets and of conditions: a name becomes the function that reads or makes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from harness.datasets import digits
+from harness.datasets import digits, ood_constant, ood_gaussian, ood_inverted, ood_uniform
+from harness.datasets.condition import Condition
+from harness.datasets.folder import DataFolder
 from harness.datasets.images import ImageSet
 
-_LOADERS: dict[str, Callable[[str], ImageSet]] = {"digits": digits.load}
+DATASETS: Mapping[str, Callable[[str, DataFolder], ImageSet]] = {"digits": digits.load}
+"""Each data set by its name; a member reads a part (``train`` or ``test``) of it."""
 
-
-def names() -> tuple[str, ...]:
-    """Return the names of the known data sets."""
-    return tuple(_LOADERS)
-
-
-def load(name: str, part: str) -> ImageSet:
-    """Return one part of a data set.
-
-    Args:
-        name: A name of :func:`names`.
-        part: ``train`` or ``test``.
-
-    Raises:
-        ValueError: The data set or its part is unknown.
-    """
-    if name not in _LOADERS:
-        raise ValueError(f"expected a data set among {', '.join(_LOADERS)}, got {name!r}")
-    return _LOADERS[name](part)
+CONDITIONS: Mapping[str, Condition] = {
+    condition.name: condition
+    for condition in (
+        ood_uniform.CONDITION,
+        ood_gaussian.CONDITION,
+        ood_constant.CONDITION,
+        ood_inverted.CONDITION,
+    )
+}
+"""Each condition other than ``unshifted`` by its name."""
