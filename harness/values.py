@@ -83,7 +83,7 @@ class Study:
         hps: Training budget keys; each space takes those that its archive has.
         seeds: Training seeds; a seed that a record lacks is recorded as an absence.
         protocols: Evaluation protocols.
-        conditions: Image sets on which the networks are evaluated.
+        conditions: What the networks are shown: (condition, severity), severity 0 where it has none.
         splits: Ways of parting the images into fit and evaluation parts.
         split_seeds: Seeds of those splits.
         label_sets: Label sets.
@@ -98,7 +98,7 @@ class Study:
     hps: tuple[str, ...]
     seeds: tuple[int, ...]
     protocols: tuple[str, ...]
-    conditions: tuple[str, ...]
+    conditions: tuple[tuple[str, int], ...]
     splits: tuple[str, ...]
     split_seeds: tuple[int, ...]
     label_sets: tuple[str, ...]
@@ -180,7 +180,7 @@ class Failure:
     Attributes:
         unit: The unit that was wanted.
         kind: ``absent`` if the archive does not hold the model, ``failed`` otherwise.
-        stage: Where it stopped: archive, weights, inference, calibration, measurement or worker.
+        stage: Where it stopped: archive, weights, data, inference, calibration, measurement or worker.
         type: Name of the exception, or ``WorkerDied``.
         message: Its message.
         traceback: Its traceback, empty for an absence.

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 harness=${HARNESS:-.venv/bin/harness}
 
-"$harness" zoo train "$@"
-"$harness" run "$@"
-"$harness" verify "$@"
-"$harness" report "$@"
+"$harness" zoo train experiment=demo "$@"
+"$harness" run experiment=demo "$@"
+"$harness" verify experiment=demo "$@"
+"$harness" report experiment=demo "$@"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import spaces
+from harness.datasets import Library
 from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
 
@@ -25,16 +26,17 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
     """The digits recipe, cut to two epochs."""
-    return Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, (777, 888))
+    return Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, False, (777, 888))
 
 
 @pytest.fixture(scope="session")
 def zoo_root(tmp_path_factory, recipe) -> Path:
     """The root of a zoo of four topologies (one of them a constant predictor, two with two seeds) and two sizes."""
     root = tmp_path_factory.mktemp("zoo")
-    train = TrainTask(recipe, str(root)).start()
+    folders = {space: archive_folder(root, recipe, space, Library()) for space in spaces.names()}
+    train = TrainTask(recipe, folders, Library()).start()
     for space, strings in (("tss", map(topology, TSS_CODES)), ("sss", SSS_WIDTHS)):
-        prepare_archive(root, recipe, space)
+        prepare_archive(folders[space], space)
         for string in strings:
             train((space, spaces.get(space).arch_index(string)))
     return root
@@ -45,7 +47,7 @@ def overrides(zoo_root, recipe) -> list[str]:
     """The overrides that make the commands use the small zoo, in this process."""
     return [
         "runner=local",
-        f"archives.tss={archive_folder(zoo_root, recipe, 'tss')}",
-        f"archives.sss={archive_folder(zoo_root, recipe, 'sss')}",
+        f"archives.tss={archive_folder(zoo_root, recipe, 'tss', Library())}",
+        f"archives.sss={archive_folder(zoo_root, recipe, 'sss', Library())}",
         f"study.hps=['{recipe.hp}']",
     ]

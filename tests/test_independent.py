@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 
 from harness.archives import open_archive
 from harness.cli.main import main
+from harness.datasets import Library
 from harness.store import open_store
 from harness.zoo import archive_folder
 
@@ -57,7 +58,7 @@ def test_measurements_of_the_store_are_those_of_other_code(rows, zoo_root, recip
     images, labels = digits()
     order = np.random.RandomState(42).permutation(900)
     fit, scored = order[:180], order[180:]
-    archive = open_archive(archive_folder(zoo_root, recipe, space))
+    archive = open_archive(archive_folder(zoo_root, recipe, space, Library()))
     for _, row in rows[rows["space"] == space].iterrows():
         logits = logits_of(row, archive, images)
         temperature = 1.0

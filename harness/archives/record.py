@@ -42,6 +42,17 @@ class Record:
     arch_str: str
     info: Mapping[TrialKey, Trial] = field(repr=False)
     _weights: Mapping[TrialKey, OrderedDict[str, Tensor]] = field(repr=False)
+    _seeds: Mapping[tuple[str, str], tuple[int, ...]] = field(repr=False)
+
+    def first_seed(self, dataset: str, hp: str) -> int:
+        """Return the seed that the record lists first for a data set and budget, which the published study evaluated.
+
+        Raises:
+            MissingTrialError: The record has no trial of them.
+        """
+        if (dataset, hp) not in self._seeds:
+            raise MissingTrialError(f"{self.path}: no trial of {dataset}, hp {hp!r}")
+        return self._seeds[dataset, hp][0]
 
     def trial(self, dataset: str, seed: int, hp: str) -> Trial:
         """Return one training run.
@@ -85,14 +96,16 @@ def parse_record(content: object, path: Path, space: spaces.AbstractSpace, arch_
         budgets = _budgets(content)
         trials: dict[TrialKey, Trial] = {}
         weights: dict[TrialKey, OrderedDict[str, Tensor]] = {}
+        seeds: dict[tuple[str, str], tuple[int, ...]] = {}
         for hp, budget in budgets.items():
             _check_architecture(budget, f"hp {hp}", space, arch_index)
+            seeds |= {(dataset, hp): listed for dataset, listed in _seeds(budget, hp).items()}
             for key, raw in _trials(budget, hp):
                 weights[key] = _weights(_required(raw, "net_state_dict", str(key), object), f"{key}: net_state_dict")
                 trials[key] = _trial(key, raw, space, arch_index, has_weights=bool(weights[key]))
     except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: {error}") from error
-    return Record(path, arch_index, space.arch_str(arch_index), trials, weights)
+    return Record(path, arch_index, space.arch_str(arch_index), trials, weights, seeds)
 
 
 def _absence(key: TrialKey, held: Iterable[TrialKey]) -> str:
@@ -139,9 +152,18 @@ def _check_arch_str(arch_str: str, what: str, space: spaces.AbstractSpace, arch_
     raise ValueError(f"{what}: expected the architecture {space.arch_str(arch_index)}, it holds {shown(arch_str)}")
 
 
+def _seeds(budget: object, hp: str) -> dict[str, tuple[int, ...]]:
+    """Return the seeds of a budget by data set, in the order in which the record lists them."""
+    seeds = {}
+    for dataset, listed in mapping(_required(budget, "dataset_seed", f"hp {hp}", dict), f"hp {hp}").items():
+        if type(dataset) is not str or type(listed) is not list or not listed or {type(s) for s in listed} != {int}:
+            raise ValueError(f"hp {hp}: dataset_seed: expected a list of seeds by data set, got {shown(listed)}")
+        seeds[dataset] = tuple(listed)
+    return seeds
+
+
 def _trials(budget: object, hp: str) -> list[tuple[TrialKey, dict[str, Any]]]:
-    """Return the runs of a budget; ``dataset_seed``, an index of the same, must be there for NATS-Bench's own API."""
-    _required(budget, "dataset_seed", f"hp {hp}", dict)
+    """Return the runs of a budget by their keys."""
     keyed = []
     for key, raw in mapping(_required(budget, "all_results", f"hp {hp}", dict), f"hp {hp}: all_results").items():
         match key:

@@ -1,31 +1,20 @@
 """Reads one file of an archive without letting it run code or fill the memory.
 
 An archive is other people's pickles. The bz2 stream is decompressed up to a cap, and :mod:`harness.pickles` answers
-only the few names that NATS-Bench writes, with the stand-ins of :mod:`harness.archives.standins`. What the objects mean
+only the few names that NATS-Bench writes, as listed in :mod:`harness.archives.standins`. What the objects mean
 is left to :mod:`harness.archives.record`.
 """
 
 import bz2
 import io
-from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
 
-from harness.archives.standins import load_storage, make_dtype, make_scalar, rebuild_tensor
+from harness.archives.standins import ANSWERS
 from harness.errors import DataError
 from harness.pickles import load_pickle
 
 MAX_BYTES = 1 << 30
 _CHUNK = 1 << 20
-
-_ANSWERS: Mapping[tuple[str, str], object] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("numpy", "dtype"): make_dtype,
-    ("numpy.core.multiarray", "scalar"): make_scalar,
-    ("numpy._core.multiarray", "scalar"): make_scalar,
-    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
-    ("torch.storage", "_load_from_bytes"): load_storage,
-}
 
 
 def read_pickle(path: Path, max_bytes: int = MAX_BYTES) -> object:
@@ -39,7 +28,7 @@ def read_pickle(path: Path, max_bytes: int = MAX_BYTES) -> object:
         FileNotFoundError: There is no such file.
         DataError: The file is too large, damaged, hostile, or no bz2-compressed pickle.
     """
-    return load_pickle(decompress(path, max_bytes), _ANSWERS, f"{path}: not a sound NATS-Bench pickle")
+    return load_pickle(decompress(path, max_bytes), ANSWERS, f"{path}: not a sound NATS-Bench pickle")
 
 
 def decompress(path: Path, max_bytes: int = MAX_BYTES) -> bytes:

@@ -1,4 +1,6 @@
-"""Stand-ins for the numpy and torch functions that a NATS-Bench pickle calls: same results, plain numbers only.
+"""Stand-ins for the torch functions that a NATS-Bench pickle calls, and the table of all names that it may ask for.
+
+The same results, of plain numbers only; those of numpy's functions are in :mod:`harness.pickles.arrays`.
 
 A pickle can call what it is given with any arguments and set attributes on any object that it made. So the callables
 are instances of classes with empty ``__slots__``, check every argument, and return tuples, which have no attributes to
@@ -12,20 +14,18 @@ import math
 import pickle
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from harness.pickles import check_opcodes, shown
+from harness.pickles import check_opcodes
+from harness.pickles.arrays import make_dtype, make_scalar
 
 # The first pickle of every storage that torch writes inside another pickle, whatever its version. It excludes the zip
 # format, which can be compressed and so expand beyond the cap.
 _STORAGE_MAGIC = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
-_SCALAR_CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
-# Version, byte order, subarray, names, fields, item size, alignment, flags.
-_DTYPE_STATES = [(3, order, None, None, None, -1, -1, 0) for order in "<|"]
 _TENSOR_DTYPES = frozenset(
     {
         torch.bool,
@@ -56,41 +56,6 @@ class _Storage(NamedTuple):
     """The numbers behind a tensor, as a tensor of one dimension."""
 
     flat: Tensor
-
-
-class _PlainDType(NamedTuple):
-    """A little-endian dtype of plain numbers."""
-
-    dtype: np.dtype
-
-    def __setstate__(self, state: object) -> None:
-        """Accept the state that says what is so already: numpy's, of a plain little-endian dtype."""
-        if state not in _DTYPE_STATES:
-            raise pickle.UnpicklingError(f"dtype state {shown(state)} is not that of a plain little-endian number")
-
-
-class _MakeDType:
-    """``numpy.dtype(code, align, copy)``."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments: object) -> _PlainDType:
-        code = arguments[0] if arguments else None
-        if not isinstance(code, str) or code not in _SCALAR_CODES:
-            raise pickle.UnpicklingError(f"dtype {shown(code)} is not a plain number")
-        return _PlainDType(np.dtype("<" + code))
-
-
-class _MakeScalar:
-    """``numpy.core.multiarray.scalar(dtype, content)``."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments: object) -> np.generic:
-        match arguments:
-            case (_PlainDType(dtype), bytes(content)) if len(content) == dtype.itemsize:
-                return np.frombuffer(content, dtype)[0]
-        raise pickle.UnpicklingError("a numpy scalar is not made of a plain dtype and as many bytes")
 
 
 class _LoadStorage:
@@ -153,7 +118,15 @@ def _fits(length: int, offset: int, size: tuple[object, ...], stride: tuple[obje
     return type(offset) is int and offset >= 0 and offset + last < length and n_elements <= length
 
 
-make_dtype = _MakeDType()
-make_scalar = _MakeScalar()
 load_storage = _LoadStorage()
 rebuild_tensor = _RebuildTensor()
+
+ANSWERS: Mapping[tuple[str, str], object] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("numpy", "dtype"): make_dtype,
+    ("numpy.core.multiarray", "scalar"): make_scalar,
+    ("numpy._core.multiarray", "scalar"): make_scalar,
+    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
+    ("torch.storage", "_load_from_bytes"): load_storage,
+}
+"""What stands for each name that NATS-Bench writes."""

@@ -1,35 +1,55 @@
-"""The calibrators by their names."""
+"""The calibrators by protocol and name."""
 
 from harness.calibrators.abstract import AbstractCalibrator
 from harness.calibrators.none import NoCalibrator
+from harness.calibrators.published import PublishedNoCalibrator, PublishedTemperatureCalibrator
 from harness.calibrators.temperature import TemperatureCalibrator
 
-_CALIBRATORS: dict[str, AbstractCalibrator] = {
-    "none": NoCalibrator(),
-    "temperature": TemperatureCalibrator(),
+_CALIBRATORS: dict[str, dict[str, AbstractCalibrator]] = {
+    "clean": {
+        "none": NoCalibrator(),
+        "temperature": TemperatureCalibrator(),
+    },
+    "paper": {
+        "none": PublishedNoCalibrator(),
+        "temperature": PublishedTemperatureCalibrator(),
+    },
 }
 
 
-def get(name: str) -> AbstractCalibrator:
+def get(name: str, protocol: str = "clean") -> AbstractCalibrator:
     """Return the calibrator of that name.
 
+    Args:
+        name: One of `names`.
+        protocol: ``clean``, or ``paper`` for the form that the published study gave it.
+
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or no such protocol.
 
     Example:
         >>> get("temperature").version
         1
     """
-    if name not in _CALIBRATORS:
-        raise ValueError(f"calibrator: expected one of {', '.join(names())}, got {name!r}")
-    return _CALIBRATORS[name]
+    known = names(protocol)
+    if name not in known:
+        raise ValueError(f"calibrator: expected one of {', '.join(known)}, got {name!r}")
+    return _CALIBRATORS[protocol][name]
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of all calibrators.
+def names(protocol: str = "clean") -> tuple[str, ...]:
+    """Return the names of all calibrators of a protocol.
+
+    Args:
+        protocol: ``clean`` or ``paper``.
+
+    Raises:
+        ValueError: If there is no such protocol.
 
     Example:
         >>> names()
         ('none', 'temperature')
     """
-    return tuple(_CALIBRATORS)
+    if protocol not in _CALIBRATORS:
+        raise ValueError(f"protocol: expected one of {', '.join(_CALIBRATORS)}, got {protocol!r}")
+    return tuple(_CALIBRATORS[protocol])

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from harness.cli import measure, plan, query, report, run, status, verify, zoo
+from harness.cli import check, measure, plan, query, report, run, status, verify, zoo
 from harness.config import Settings, compose
 from harness.errors import HarnessError, StoppedEarlyError
 
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="harness", description="Evaluate NAS search spaces; see README.md.")
     parser.add_argument("--version", action="version", version=f"harness {version('nas-calibration-harness')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(commands, "check", check.check, "try the given paths: read everything, evaluate three records of each archive")
     _add(commands, "plan", plan.plan, "show what is wanted, done, missing and failed")
     _add(commands, "run", run.run, "make what is missing; again resumes")
     retry_parser = _add(commands, "retry", run.retry, "make what has failed once more")

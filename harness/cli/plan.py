@@ -13,7 +13,7 @@ from harness.runner.plan import Plan, Selection, make_plan
 def plan(settings: Settings, _: argparse.Namespace) -> int:
     """Print the units per partition and return 0."""
     chosen = selections(settings)
-    made = make_plan(settings.study, chosen, existing_store(settings.store))
+    made = make_plan(settings.study, chosen, settings.library, existing_store(settings.store))
     print_selections(chosen, settings)
     print_counts(made)
     if len(made):

@@ -36,7 +36,7 @@ def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
     """Plan, make the units that are in the given states, and say where the plan stands then."""
     chosen = selections(settings)
     store = existing_store(settings.store)
-    plan = make_plan(settings.study, chosen, store, make=states)
+    plan = make_plan(settings.study, chosen, settings.library, store, make=states)
     if not len(plan):
         done = sum(count.done for count in plan.counts)
         say(f"nothing to do: no unit is {' or '.join(states)}, {done:,} units are done in {settings.store}")
@@ -53,7 +53,7 @@ def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
     finally:
         end_run(root, run_id)
     store = Store(root)
-    after = make_plan(settings.study, chosen, store)
+    after = make_plan(settings.study, chosen, settings.library, store)
     print_counts(after)
     return _conclude(after, store, settings)
 
@@ -78,10 +78,11 @@ def _place(plan: Plan, settings: Settings, root: StoreRoot, run_id: str) -> None
     """Hand the parcels of a plan to workers and count what they commit."""
     options = settings.runner
     task = EvaluateTask(
-        archives={archive.space: str(archive.path) for archive in settings.archives},
+        archives={setting.space: str(settings.archive_path(setting)) for setting in settings.archives},
         store=root,
         run_id=run_id,
         inference=Inference(options.device, options.batch_size),
+        library=settings.library,
         threads=options.threads,
     )
     # Small plans make small parcels, so that every worker has some and the progress moves.

@@ -1,75 +1,99 @@
 """What several commands need: the archives of the settings, what they can serve, the store, and a way to place work."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.archives import Archive, Trial, TrialKey, open_archive, source_name
+from harness.archives import Archive, Record, open_archive, source_name
 from harness.config import ArchiveSetting, Settings
 from harness.errors import ConfigError, DataError
 from harness.runner import cluster, local
 from harness.runner.options import RunnerOptions
 from harness.runner.placement import Place
 from harness.runner.plan import Selection, select
+from harness.runner.protocols import PROTOCOLS
 from harness.runner.selection import arch_indices
 from harness.store import open_store
 from harness.store.files import is_unused
 from harness.store.reader import Store
+from harness.values import Study
 
 
 def selections(settings: Settings) -> list[Selection]:
     """Open the archives and return what they can serve of the study.
 
     Raises:
-        ConfigError: The study asks for a data set or budget that no archive has, or for no architecture.
+        ConfigError: The study asks for a data set or budget that no archive has, or for no architecture; or for the
+            published protocol without the seed that it takes.
         DataError: An archive is missing, damaged, or without a name.
     """
     study = settings.study
     found: list[Selection] = []
-    budgets: set[str] = set()
-    trained: set[str] = set()
     for setting in settings.archives:
-        archive = _open(setting, settings)
+        archive = open_setting(setting, settings)
         indices = arch_indices(study.archs, setting.space, archive.held)
         if not indices:
-            raise ConfigError(f"study.archs={study.archs} selects none of the {len(archive.held)} in {setting.path}")
-        trials = _first_trials(archive)
-        budgets |= {hp for _, _, hp in trials}
-        trained |= {dataset for dataset, _, _ in trials}
-        found.append(select(study, archive, _source(setting), indices, sorted({hp for _, _, hp in trials})))
-    _among("study.hps", study.hps, budgets)
-    _among("study.datasets", study.datasets, trained)
+            raise ConfigError(f"study.archs={study.archs} selects none of the {len(archive.held)} in {archive.path}")
+        found.append(select(study, archive, archive_source(setting, archive), indices, _first_readable(archive)))
+    held = {key for selection in found for key in selection.first_seeds}
+    _among("study.hps", study.hps, {hp for _, hp in held})
+    _among("study.datasets", study.datasets, {dataset for dataset, _ in held})
+    _check_first_seeds(study, found)
     return found
 
 
-def _open(setting: ArchiveSetting, settings: Settings) -> Archive:
-    if setting.is_zoo and not setting.path.exists():
+def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
+    """Open the archive of a space.
+
+    Raises:
+        ConfigError: It is the zoo, which is not trained yet.
+        DataError: It is missing, damaged or empty.
+    """
+    path = settings.archive_path(setting)
+    if setting.path is None and not path.exists():
         raise ConfigError(
-            f"the zoo is not trained yet (no {setting.path}): run {settings.command('zoo train')} first, or give an "
+            f"the zoo is not trained yet (no {path}): run {settings.command('zoo train')} first, or give an "
             f"archive with archives.{setting.space}=FOLDER"
         )
-    archive = open_archive(setting.path, setting.space)
+    archive = open_archive(path, setting.space)
     if not len(archive.held):
-        raise DataError(f"{setting.path} holds no record NNNNNN.pickle.pbz2; only its meta file is there")
+        raise DataError(f"{path} holds no record NNNNNN.pickle.pbz2; only its meta file is there")
     return archive
 
 
-def _first_trials(archive: Archive) -> Mapping[TrialKey, Trial]:
-    """Return the trials of the first record that can be read; a damaged one becomes a failure row in the run."""
+def _first_readable(archive: Archive) -> Record:
+    """Return the first record that can be read; a damaged one becomes a failure row in the run."""
     reasons = []
     for index in archive.held:
         try:
-            return archive.record(index).info
+            return archive.record(index)
         except DataError as error:
             reasons.append(str(error))
     raise DataError(f"{archive.path}: none of its {len(archive.held)} records can be read; the first: {reasons[0]}")
 
 
-def _source(setting: ArchiveSetting) -> str:
-    source = setting.source or source_name(setting.path)
+def _check_first_seeds(study: Study, found: Sequence[Selection]) -> None:
+    if not any(PROTOCOLS[name].takes_first_seed_only for name in study.protocols):
+        return
+    for selection in found:
+        for (dataset, hp), seed in selection.first_seeds.items():
+            if dataset in study.datasets and hp in selection.hps and seed not in study.seeds:
+                raise ConfigError(
+                    f"study.seeds: protocol paper takes the first stored seed of a network, which is {seed} for "
+                    f"{dataset}, hp {hp} in {selection.source}: add it"
+                )
+
+
+def archive_source(setting: ArchiveSetting, archive: Archive) -> str:
+    """Return the name of an archive in the store.
+
+    Raises:
+        ConfigError: Its folder has none and the setting gives none.
+    """
+    source = setting.source or source_name(archive.path)
     if source is None:
         raise ConfigError(
-            f"cannot tell the archive's name from its folder {setting.path} (expected NATS-... or zoo-...): rows are "
+            f"cannot tell the archive's name from its folder {archive.path} (expected NATS-... or zoo-...): rows are "
             f"kept apart by it, so give one with archives.{setting.space}_source=NAME"
         )
     return source

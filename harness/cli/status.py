@@ -4,7 +4,8 @@ import argparse
 
 from harness.cli.output import next_step, print_table, say
 from harness.config import Settings
-from harness.runner.plan import wanted_rows
+from harness.errors import DataError
+from harness.runner.plan import wanted_settings
 from harness.store import open_store
 from harness.store.audit import gate_counts
 from harness.store.live import live_workers
@@ -19,7 +20,7 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
     store = open_store(str(settings.store))
     rows = store.sql(
         "SELECT space, dataset, hp, protocol, condition, split, split_seed::VARCHAR, calibrator, count(*) AS models"
-        " FROM measurements GROUP BY ALL ORDER BY ALL"
+        " FROM all_measurements WHERE gate IS DISTINCT FROM 'fail' GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     columns = ("space", "dataset", "hp", "protocol", "condition", "split", "split seed", "calibrator", "models")
     print_table(f"measurements in {settings.store}", columns, rows)
@@ -28,8 +29,7 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
         say(f"worker {beat.worker} of run {beat.run_id}: {beat.units_done} units done, {beat.units_failed} failed")
     absent = store.failures(kind="absent")
     say(f"absent: {len(absent.fetchall())} units whose model the archive does not hold")
-    wanted = [unit_fingerprint(row.fingerprint for row in unit) for unit in wanted_rows(settings.study).values()]
-    relation = store.failures(kind="failed", fingerprint=wanted).order("ALL")
+    relation = store.failures(kind="failed", **_of_these_settings(settings)).order("ALL")
     failed = relation.fetchall()  # once: a relation keeps no result and would be computed again
     others = len(store.failures(kind="failed").fetchall()) - len(failed)
     if others:
@@ -39,6 +39,16 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
         return 0
     _print_failed(settings, relation.columns, failed)
     return 1
+
+
+def _of_these_settings(settings: Settings) -> dict[str, list[str]]:
+    """Return a filter for the failures of the study; none where its data sets are not at hand, as on a laptop."""
+    try:
+        wanted = wanted_settings(settings.study, settings.library).values()
+    except DataError as error:
+        say(f"failures of all settings are shown, for those of this study need its data: {error}")
+        return {}
+    return {"fingerprint": [unit_fingerprint(row.fingerprint for row in unit.rows) for unit in wanted]}
 
 
 def print_gate(store: Store) -> None:

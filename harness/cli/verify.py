@@ -46,7 +46,7 @@ def _print_findings(findings: Iterable[Finding]) -> int:
 
 
 def _check_plan(settings: Settings, store: Store) -> list[Finding]:
-    plan = make_plan(settings.study, selections(settings), store)
+    plan = make_plan(settings.study, selections(settings), settings.library, store)
     print_counts(plan)
     if not len(plan):
         return []

@@ -13,19 +13,21 @@ from harness.zoo import TrainTask, archive_folder, missing_records, prepare_arch
 
 def train(settings: Settings, _: argparse.Namespace) -> int:
     """Train what is missing of the zoo and return 0."""
-    recipe, root = settings.recipe, settings.zoo_root
-    items = [item for space in spaces.names() for item in missing_records(root, recipe, space)]
-    folders = " and ".join(str(archive_folder(root, recipe, space)) for space in spaces.names())
+    recipe, library = settings.recipe, settings.library
+    paths = {space: archive_folder(settings.zoo_root, recipe, space, library) for space in spaces.names()}
+    items = [item for space, path in paths.items() for item in missing_records(path, space, settings.study.limit)]
+    folders = " and ".join(map(str, paths.values()))
     if not items:
         say(f"nothing to do: the zoo is trained in {folders}")
         next_step(f"{settings.command('run')} measures it")
         return 0
     say(f"training {len(items)} architectures on {recipe.dataset}, {recipe.epochs} epochs, into {folders}")
-    for space in spaces.names():
-        prepare_archive(root, recipe, space)
+    for space, path in paths.items():
+        prepare_archive(path, space)
+    task = TrainTask(recipe, paths, library, settings.runner.device)
     lost = []
     with placing(settings.runner) as place, meter("architectures", len(items)) as progress, draining() as drain:
-        for outcome in place(TrainTask(recipe, str(root)), drain.until_requested(items), lambda item: [item]):
+        for outcome in place(task, drain.until_requested(items), lambda item: [item]):
             progress.advance(1, outcome.lost if outcome.result is None else outcome.result.summary)
             lost += [outcome.item] if outcome.result is None else []
     if drain.requested and progress.done < len(items):

@@ -60,6 +60,7 @@ class ZooConf:
     weight_decay: float = MISSING
     channels: int = MISSING
     cells: int = MISSING
+    augment: bool = MISSING
     seeds: list[int] = MISSING
 
 
@@ -69,6 +70,9 @@ class Config:
 
     study: StudyConf = field(default_factory=StudyConf)
     limit: int | None = None
+    data_root: str | None = None
+    released_only: bool = True
+    image_files: dict[str, str] = field(default_factory=dict)
     archives: ArchivesConf = field(default_factory=ArchivesConf)
     runner: RunnerConf = field(default_factory=RunnerConf)
     zoo: ZooConf = field(default_factory=ZooConf)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ from typing import Any
 import torch
 
 from harness import calibrators, datasets, metrics, spaces
-from harness.errors import ConfigError
+from harness.datasets import CONDITIONS, DATASETS, UNSHIFTED, DataFolder, Library
+from harness.errors import ConfigError, DataError
 from harness.runner.options import RunnerOptions
+from harness.runner.protocols import PROTOCOLS, PaperProtocol
 from harness.values import Study
 from harness.zoo import Recipe, archive_folder
 
-PROTOCOLS = ("clean",)
-CONDITIONS = ("unshifted",)
 LABEL_SETS = ("original",)
 RUNNERS = ("local", "ray")
 _ZOO = "zoo"
@@ -29,15 +30,13 @@ class ArchiveSetting:
 
     Attributes:
         space: Search space.
-        path: Its folder.
+        path: Its folder; None for the zoo that ``harness zoo train`` makes.
         source: Its name in the store; None to take it from the folder's name.
-        is_zoo: Whether it is the zoo that ``harness zoo train`` makes.
     """
 
     space: str
-    path: Path
+    path: Path | None
     source: str | None
-    is_zoo: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class Settings:
 
     Attributes:
         study: What is wanted.
+        library: The data sets and conditions that the user has.
         archives: Where the networks of the wanted spaces are.
         runner: How to run.
         recipe: How the zoo is trained.
@@ -57,6 +57,7 @@ class Settings:
     """
 
     study: Study
+    library: Library
     archives: tuple[ArchiveSetting, ...]
     runner: RunnerOptions
     recipe: Recipe
@@ -70,6 +71,14 @@ class Settings:
         """Return another command with the same overrides, as one would type it."""
         return f"`{shlex.join(['harness', *name.split(), *self.overrides])}`"
 
+    def archive_path(self, setting: ArchiveSetting) -> Path:
+        """Return the folder of an archive; that of the zoo is named by what its networks are trained on.
+
+        Raises:
+            DataError: It is the zoo, and its training images cannot be read.
+        """
+        return setting.path or archive_folder(self.zoo_root, self.recipe, setting.space, self.library)
+
 
 def convert(config: Mapping[str, Any], overrides: Sequence[str]) -> Settings:
     """Return the settings of a composed and resolved configuration.
@@ -81,15 +90,15 @@ def convert(config: Mapping[str, Any], overrides: Sequence[str]) -> Settings:
     Raises:
         ConfigError: A value is not among the known ones, empty, or out of range.
     """
-    study = _study(config["study"], config["limit"])
-    recipe = _recipe(config["zoo"])
-    zoo_root = _folder("zoo_root", config)
+    library = _library(config)
+    study = _study(config["study"], config["limit"], library)
     return Settings(
         study=study,
-        archives=_archives(config["archives"], study, recipe, zoo_root),
+        library=library,
+        archives=_archives(config["archives"], study),
         runner=_runner(config["runner"]),
-        recipe=recipe,
-        zoo_root=zoo_root,
+        recipe=_recipe(config["zoo"]),
+        zoo_root=_folder("zoo_root", config),
         store=_folder("store", config),
         report=_folder("report", config),
         as_json=json.dumps(config, sort_keys=True),
@@ -103,16 +112,28 @@ def _folder(key: str, config: Mapping[str, Any]) -> Path:
     return Path(config[key]).absolute()
 
 
-def _study(node: Mapping[str, Any], limit: int | None) -> Study:
+def _library(config: Mapping[str, Any]) -> Library:
+    root, files = config["data_root"], config["image_files"]
+    if root is not None and not Path(root).is_dir():
+        raise ConfigError(f"data_root: expected the folder that holds the data sets, there is no folder {root}")
+    for name in files:
+        if name in (UNSHIFTED, *CONDITIONS) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
+            raise ConfigError(
+                f"image_files: expected names of one's own in letters, digits, _ . and -, got {name!r}; known "
+                f"conditions are {', '.join((UNSHIFTED, *CONDITIONS))}"
+            )
+    folder = DataFolder(None if root is None else Path(root).absolute(), config["released_only"])
+    return Library(folder, {name: Path(path).absolute() for name, path in files.items()})
+
+
+def _study(node: Mapping[str, Any], limit: int | None, library: Library) -> Study:
     if limit is not None:
         _positive({"limit": limit})
     lists: dict[str, Any] = {key: tuple(value) for key, value in node.items() if key != "archs"}
-    study = Study(archs=node["archs"], limit=limit, **lists)
     known: dict[str, Iterable[str]] = {
         "spaces": spaces.names(),
-        "datasets": datasets.names(),
+        "datasets": DATASETS,
         "protocols": PROTOCOLS,
-        "conditions": CONDITIONS,
         "splits": datasets.split_names(),
         "label_sets": LABEL_SETS,
         "calibrators": calibrators.names(),
@@ -120,11 +141,59 @@ def _study(node: Mapping[str, Any], limit: int | None) -> Study:
     }
     for key, values in lists.items():
         _several(f"study.{key}", values)
-    _seeds("study.seeds", study.seeds)
-    _seeds("study.split_seeds", study.split_seeds)
+    _seeds("study.seeds", lists["seeds"])
+    _seeds("study.split_seeds", lists["split_seeds"])
     for key, names in known.items():
-        _among(f"study.{key}", getattr(study, key), names)
+        _among(f"study.{key}", lists[key], names)
+    lists["conditions"] = _conditions(lists["conditions"], lists["datasets"], library)
+    study = Study(archs=node["archs"], limit=limit, **lists)
+    _check_paper(study)
     return study
+
+
+def _conditions(
+    written: Sequence[str], wanted_datasets: Sequence[str], library: Library
+) -> tuple[tuple[str, int], ...]:
+    """Return (condition, severity) of each condition as it is written: ``fog`` for all its severities, or ``fog:3``."""
+    found: list[tuple[str, int]] = []
+    for text in written:
+        name, colon, severity = text.partition(":")
+        _among("study.conditions", [name], library.conditions)
+        known = (0,) if name == UNSHIFTED else _severities(name, wanted_datasets, library)
+        if colon and (known == (0,) or severity not in map(str, known)):
+            has = "has no severities" if known == (0,) else f"has the severities {', '.join(map(str, known))}"
+            raise ConfigError(f"study.conditions: {text!r}: {name} {has}")
+        found += [(name, int(severity))] if colon else [(name, known_severity) for known_severity in known]
+    _several("study.conditions", tuple(found))
+    return tuple(found)
+
+
+def _severities(name: str, wanted_datasets: Sequence[str], library: Library) -> tuple[int, ...]:
+    try:
+        condition = library.condition(name)
+    except DataError as error:
+        raise ConfigError(f"image_files.{name}: {error}") from error
+    if not any(map(condition.serves, wanted_datasets)):
+        raise ConfigError(
+            f"study.conditions: {name} is for networks of {', '.join(condition.datasets or ())}, none of which "
+            f"study.datasets lists ({', '.join(wanted_datasets)})"
+        )
+    return condition.severities
+
+
+def _check_paper(study: Study) -> None:
+    split, split_seed = PaperProtocol.SPLIT
+    if "paper" in study.protocols and not (
+        split in study.splits and split_seed in study.split_seeds and PaperProtocol.LABEL_SET in study.label_sets
+    ):
+        raise ConfigError(
+            f"study.protocols: paper is defined for the split {split} with seed {split_seed} and the "
+            f"{PaperProtocol.LABEL_SET} labels alone: add them to study.splits, split_seeds and label_sets"
+        )
+    if study.protocols == ("paper",) and not set(study.calibrators) & set(calibrators.names(protocol="paper")):
+        raise ConfigError(
+            f"study.calibrators: paper has {', '.join(calibrators.names(protocol='paper'))}, none of which is listed"
+        )
 
 
 def _several(key: str, values: tuple[Any, ...]) -> None:
@@ -154,14 +223,14 @@ def _seeds(key: str, values: Iterable[int]) -> None:
             raise ConfigError(f"{key}: expected seeds in 0..{2**31 - 1}, got {value}")
 
 
-def _archives(node: Mapping[str, Any], study: Study, recipe: Recipe, zoo_root: Path) -> tuple[ArchiveSetting, ...]:
+def _archives(node: Mapping[str, Any], study: Study) -> tuple[ArchiveSetting, ...]:
     settings = []
     for space in study.spaces:
         path = node[space]
         if path is None:
             raise ConfigError(f"archives.{space} is null but study.spaces asks for {space}: give its folder or drop it")
-        folder = archive_folder(zoo_root, recipe, space) if path == _ZOO else Path(path).absolute()
-        settings.append(ArchiveSetting(space, folder, node[f"{space}_source"], path == _ZOO))
+        folder = None if path == _ZOO else Path(path).absolute()
+        settings.append(ArchiveSetting(space, folder, node[f"{space}_source"]))
     return tuple(settings)
 
 
@@ -186,7 +255,7 @@ def _check_device(device: str) -> None:
 
 
 def _recipe(node: Mapping[str, Any]) -> Recipe:
-    _among("zoo.dataset", [node["dataset"]], datasets.names())
+    _among("zoo.dataset", [node["dataset"]], DATASETS)
     _several("zoo.seeds", tuple(node["seeds"]))
     _seeds("zoo.seeds", node["seeds"])
     if not 0 <= node["weight_decay"] < 1:

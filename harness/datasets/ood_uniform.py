@@ -1,4 +1,4 @@
-"""``ood_uniform``: images of noise, every value of every pixel drawn uniformly from 0 ... 255, as many as test images."""
+"""``ood_uniform``: images of noise, each value drawn uniformly from 0 ... 255."""
 
 import numpy as np
 import torch

@@ -1,5 +1,8 @@
 """Is a network's confidence its accuracy? Reliability diagrams from the bins that the store holds."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,53 +12,103 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from harness.figures.style import BARS, GREY, OVER, UNDER, diagonal, house_style, note_instead
+from harness.figures.note import Note
+from harness.figures.settings import expect_one_setting
+from harness.figures.style import BARS, GREY, OVER, PHASE_LABELS, UNDER, diagonal, house_style
 
 _N_BINS = 15
 _FEW = 10
-_PHASE = {"none": "before calibration", "temperature": "after temperature scaling"}
+_PANEL_INCHES = (3.7, 3.9)
 
 
-def reliability_of_most_accurate(rows: pd.DataFrame) -> Figure:
-    """Return the reliability diagrams of the most accurate network, before and after calibration where both are there.
+class Network(NamedTuple):
+    """One trained network among rows of one setting."""
 
-    Args:
-        rows: Measurement rows of one data set, protocol, condition, split and label set.
-    """
-    if rows.empty:
-        return note_instead("No measurement rows: `harness run` makes them.")
-    best = rows.sort_values(["acc", "arch_index", "seed"]).iloc[-1]
-    model = ["source", "space", "arch_index", "seed"]
-    shown = rows.loc[(rows[model] == best[model]).all(axis=1), :].sort_values("calibrator")
-    return reliability_diagrams(shown, f"{best['space']} {best['arch_index']}, seed {best['seed']}")
+    space: str
+    arch_index: int
+    seed: int
 
 
-def reliability_diagrams(rows: pd.DataFrame, title: str) -> Figure:
-    """Return the reliability diagrams of some rows side by side, 15 equal-width bins of the confidence.
+def notable_networks(rows: pd.DataFrame) -> list[Network]:
+    """Return the networks that tell most: the most accurate, the median one, the worst calibrated of the accurate half.
+
+    The median is that of the accuracy; worst calibrated is that of the highest ECE_15 before calibration among the
+    networks of at least median accuracy. Of equals the first counts, and no network is listed twice.
 
     Args:
-        rows: Measurement rows, usually of one network before and after calibration.
-        title: What they show.
+        rows: Measurement rows of one setting.
 
     Raises:
-        ValueError: There are no rows.
+        ValueError: The rows are of several settings.
     """
-    if rows.empty:
-        raise ValueError("expected at least one row to draw, got none")
+    expect_one_setting(rows)
+    first = min(rows["calibrator"], key=_phase_order, default="none")
+    keys = ["space", "arch_index", "seed"]
+    ranked = rows.loc[rows["calibrator"] == first].dropna(subset=["acc", "ECE_15"])
+    ranked = ranked.sort_values(["acc", *keys], ascending=[False, True, True, True], ignore_index=True)
+    if ranked.empty:
+        return []
+    median = (len(ranked) - 1) // 2
+    picked = [0, median, int(ranked.loc[:median, "ECE_15"].idxmax())]
+    return [
+        Network(str(n.space), int(n.arch_index), int(n.seed))
+        for n in ranked.loc[list(dict.fromkeys(picked)), keys].itertuples()
+    ]
+
+
+def reliability_diagrams(rows: pd.DataFrame, chosen: Sequence[tuple[str, int, int]]) -> Figure | Note:
+    """Return the reliability diagrams of some networks, 15 equal-width bins of the confidence.
+
+    A line per network in the order given, before calibration on the left, each calibrator to its right.
+
+    Args:
+        rows: Measurement rows of one setting.
+        chosen: The networks as (space, arch_index, seed).
+
+    Raises:
+        ValueError: The rows are of several settings, or a chosen network is not among them.
+    """
+    expect_one_setting(rows)
+    if not chosen:
+        return Note("No measurement rows: `harness run` makes them.")
+    phases = sorted(set(rows["calibrator"]), key=_phase_order)
+    lines = [line for network in chosen for line in _rows_of(rows, network)]
     with house_style():
-        figure, all_axes = plt.subplots(1, len(rows), figsize=(4.0 * len(rows), 4.6), squeeze=False, sharey=True)
-        for axes, (_, row) in zip(all_axes[0], rows.iterrows(), strict=True):
-            _diagram(axes, row)
-        all_axes[0, 0].set_ylabel("accuracy in the bin")
-        keys = [Patch(color=BARS, label="accuracy"), Patch(color=OVER, label="over-confident by")]
-        keys += [
-            Patch(color=UNDER, label="under-confident by"),
-            Line2D([], [], color=GREY, ls="--", label="calibrated"),
-        ]
-        figure.legend(handles=keys, loc="outside lower center", ncols=4)
-        figure.suptitle(title, fontsize=11)
+        width, height = _PANEL_INCHES
+        size = (width * len(phases), height * len(lines) + 0.5)
+        figure, all_axes = plt.subplots(len(lines), len(phases), figsize=size, squeeze=False, sharex=True, sharey=True)
+        for line, line_axes in zip(lines, all_axes, strict=True):
+            _draw_line(line, line_axes, phases)
+        for axes in all_axes[-1]:
+            axes.set_xlabel("confidence (fraction)")
+        figure.legend(handles=_keys(), loc="outside lower center", ncols=4)
     plt.close(figure)
     return figure
+
+
+def _phase_order(calibrator: str) -> tuple[bool, str]:
+    return calibrator != "none", calibrator
+
+
+def _rows_of(rows: pd.DataFrame, network: tuple[str, int, int]) -> list[pd.DataFrame]:
+    """Return the rows of a network, once for each archive that holds one of that name."""
+    space, arch_index, seed = network
+    named = (rows["space"] == space) & (rows["arch_index"] == arch_index) & (rows["seed"] == seed)
+    found = rows.loc[named, :]
+    if found.empty:
+        raise ValueError(f"expected networks among the rows, got {space} {arch_index}, seed {seed}, which has none")
+    return [found.loc[found["source"] == source, :] for source in sorted(set(found["source"]))]
+
+
+def _draw_line(line: pd.DataFrame, line_axes: Sequence[Axes], phases: Sequence[str]) -> None:
+    """Draw a network, a panel per phase; a phase that it lacks stays empty."""
+    for axes, phase in zip(line_axes, phases, strict=True):
+        of_phase = line[line["calibrator"] == phase]
+        if of_phase.empty:
+            axes.axis("off")
+        else:
+            _diagram(axes, of_phase.iloc[0])
+    line_axes[0].set_ylabel("accuracy in the bin (fraction)")
 
 
 def _diagram(axes: Axes, row: pd.Series) -> None:
@@ -74,6 +127,18 @@ def _diagram(axes: Axes, row: pd.Series) -> None:
         axes.annotate(f"{int(n)}", (x, y), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7)
     diagonal(axes, 1.0)
     calibrator = str(row["calibrator"])
-    phase = _PHASE.get(calibrator, calibrator)
-    axes.set(xlim=(0, 1), ylim=(0, 1.06), xlabel="confidence", aspect="equal")
-    axes.set_title(f"{phase}\nECE_15 {100 * row['ECE_15']:.2f}, accuracy {100 * row['acc']:.1f} %")
+    axes.set(xlim=(0, 1), ylim=(0, 1.06), aspect="equal")
+    axes.set_title(
+        f"{row['space']} {row['arch_index']}, seed {row['seed']}\n{PHASE_LABELS.get(calibrator, calibrator)}\n"
+        f"accuracy {100 * row['acc']:.1f} %, ECE_15 {100 * row['ECE_15']:.2f} points",
+        fontsize=10,
+    )
+
+
+def _keys() -> list[Patch | Line2D]:
+    return [
+        Patch(color=BARS, label="accuracy"),
+        Patch(color=OVER, label="over-confident by"),
+        Patch(color=UNDER, label="under-confident by"),
+        Line2D([], [], color=GREY, ls="--", label="calibrated"),
+    ]

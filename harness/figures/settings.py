@@ -1,25 +1,52 @@
-"""Which rows may stand in one figure: those of one data set, budget, split and label set."""
+"""Which rows may stand in one figure: those of one data set, budget, protocol, condition, split and label set."""
+
+from collections.abc import Collection
 
 import pandas as pd
 
-_SETTING = ["dataset", "hp", "protocol", "condition", "severity", "split", "split_seed", "label_set"]
-
-
-def most_complete_setting(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the setting that has the most, of equals the first in order; of no rows, none.
-
-    Args:
-        rows: Measurement rows of any settings.
-    """
-    if rows.empty:
-        return rows
-    n_rows = rows.groupby(_SETTING)["arch_index"].transform("size")
-    chosen = rows.assign(n_rows=n_rows).sort_values(["n_rows", *_SETTING], ascending=[False] + [True] * len(_SETTING))
-    return rows.loc[(rows[_SETTING] == chosen.iloc[0][_SETTING]).all(axis=1), :]
+_SETTING = ["dataset", "hp", "split", "split_seed", "label_set"]
+_NETWORK = ["source", "space", "arch_index", "seed"]
+_COMPARABLE = ["dataset", "protocol", "condition", "severity", "split", "split_seed", "label_set"]
 
 
 def setting_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the setting of some rows and their number of networks, as a table of one line per setting."""
-    networks = rows.drop_duplicates([*_SETTING, "source", "space", "arch_index", "seed"])
-    counted = networks.groupby(_SETTING, as_index=False).agg(networks=("arch_index", "size"))
-    return counted.rename(columns={"hp": "budget"})
+    """Return a line per setting, data set, budget, split and label set, with its networks; the one with most first.
+
+    Args:
+        rows: Measurement rows of one protocol and condition, or their keys alone.
+    """
+    each = rows.drop_duplicates([*_SETTING, *_NETWORK])
+    counted = each.groupby(_SETTING, as_index=False).agg(networks=("arch_index", "size"))
+    return counted.sort_values(["networks", *_SETTING], ascending=[False] + [True] * len(_SETTING), ignore_index=True)
+
+
+def most_complete_setting(rows: pd.DataFrame) -> dict[str, str | int | list[str]]:
+    """Return the setting with the most networks, of equals the first, as filters for the store; of no rows, of none.
+
+    Args:
+        rows: Measurement rows of one protocol and condition, or their keys alone.
+    """
+    table = setting_table(rows)
+    if table.empty:
+        return {"dataset": []}
+    first = table.iloc[0]
+    return {name: int(first[name]) if name == "split_seed" else str(first[name]) for name in _SETTING}
+
+
+def expect_one_setting(rows: pd.DataFrame, *, apart_from: Collection[str] = ()) -> None:
+    """Refuse rows that must not be pooled; the budget may differ between search spaces, as in NATS-Bench.
+
+    Args:
+        rows: Measurement rows.
+        apart_from: Columns in which they may differ.
+
+    Raises:
+        ValueError: They differ in another.
+    """
+    several = [name for name in _COMPARABLE if name not in apart_from and len(set(rows[name])) > 1]
+    budgets = rows[["space", "hp"]].drop_duplicates()
+    if len(budgets) > len(set(budgets["space"])):
+        several.append("hp")
+    if several:
+        found = "; ".join(f"{name}: {', '.join(map(str, sorted(set(rows[name]))))}" for name in several)
+        raise ValueError(f"expected rows of one {', '.join(several)}, got {found}; filter the rows first")

@@ -1,4 +1,4 @@
-"""What all figures share: colours that stay apart for colour-blind readers, quiet axes, names of spaces."""
+"""What all figures share: colours that stay apart for colour-blind readers, quiet axes, names of spaces and phases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +7,12 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 SPACE_COLOURS = {"tss": "#0072b2", "sss": "#d55e00"}
 SPACE_MARKERS = {"tss": "o", "sss": "s"}
 SPACE_LABELS = {"tss": "topology space (TSS)", "sss": "size space (SSS)"}
+PHASE_COLOURS = {"none": "#56b4e9", "temperature": "#e69f00"}
+PHASE_LABELS = {"none": "before calibration", "temperature": "after temperature scaling"}
 OVER, UNDER = "#d55e00", "#009e73"
 BARS, GREY = "#56b4e9", "#6e6e6e"
 
@@ -28,6 +29,8 @@ _RC: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
+_MANY = 3000
+"""So many points are drawn small, and as an image in a PDF, which would be slow to open otherwise."""
 
 
 @contextmanager
@@ -37,30 +40,40 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def note_instead(message: str) -> Figure:
-    """Return a figure that says why there is none."""
-    figure = Figure(figsize=(6.4, 0.8))
-    figure.text(0.0, 0.5, message, va="center", color=GREY)
-    return figure
-
-
 def scatter_percent(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
     """Draw column y against column x in percent, one point per network, coloured and shaped by its search space."""
-    for name in sorted(set(rows["space"])):
-        chosen = rows[rows["space"] == name]
+    for name in spaces_of(rows):
+        chosen = rows.loc[rows["space"] == name, :].sort_values([x, y])  # a store gives rows in any order
+        many = len(chosen) > _MANY
         axes.scatter(
             100 * chosen[x],
             100 * chosen[y],
-            s=34,
-            alpha=0.85,
+            s=5 if many else 34,
+            alpha=0.4 if many else 0.85,
             color=SPACE_COLOURS[name],
             marker=SPACE_MARKERS[name],
-            edgecolor="white",
+            edgecolor="none" if many else "white",
             linewidth=0.5,
-            label=f"{SPACE_LABELS[name]}, {len(chosen)} networks",
+            rasterized=many,
+            label=f"{SPACE_LABELS[name]}, {networks(len(chosen))}",
         )
+
+
+def spaces_of(rows: pd.DataFrame) -> list[str]:
+    """Return the search spaces of some rows in the order in which figures show them."""
+    return sorted(set(rows["space"]), reverse=True)
 
 
 def diagonal(axes: Axes, high: float, label: str | None = None) -> None:
     """Draw the line of equal values from 0 to ``high``."""
     axes.plot([0, high], [0, high], color=GREY, linestyle="--", linewidth=1, label=label, zorder=1)
+
+
+def networks(n: int) -> str:
+    """Return a number of networks in words.
+
+    Example:
+        >>> networks(1), networks(2)
+        ('1 network', '2 networks')
+    """
+    return "1 network" if n == 1 else f"{n:,} networks"

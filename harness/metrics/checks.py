@@ -25,34 +25,80 @@ def require_predictions(probs: Shaped[np.ndarray, "..."], labels: Shaped[np.ndar
     require_labels(labels, n_samples=probs.shape[0], n_classes=probs.shape[1])
 
 
-def require_probs(probs: Shaped[np.ndarray, "..."]) -> None:
+def require_probs(probs: Shaped[np.ndarray, "..."], *, name: str = "probs") -> None:
     """Raises unless ``probs`` is a float64 array (n, classes) whose rows are probability distributions.
+
+    Args:
+        probs: Expected: float64, shape (n, classes), n >= 1, classes >= 2, in [0, 1], rows summing to 1.
+        name: Argument that a message speaks of.
 
     Raises:
         TypeError: If the dtype is not float64.
         ValueError: If the shape is wrong, or a value or the sum of a row.
     """
-    _require_array("probs", probs)
+    _require_array(name, probs)
     if probs.dtype != np.float64:
         raise TypeError(
-            f"probs: expected dtype float64, got {probs.dtype}; compute them with harness.metrics.softmax(logits), "
+            f"{name}: expected dtype float64, got {probs.dtype}; compute them with harness.metrics.softmax(logits), "
             "which works in float64 (in float32 a tenth of the confidences can round to exactly 1)"
         )
-    _require_table("probs", probs)
+    _require_table(name, probs)
     if np.isnan(probs).any():
-        raise ValueError(f"probs: expected no NaN, got NaN in {np.isnan(probs).any(axis=1).sum()} of {len(probs)} rows")
+        raise ValueError(
+            f"{name}: expected no NaN, got NaN in {np.isnan(probs).any(axis=1).sum()} of {len(probs)} rows"
+        )
     lowest, highest = probs.min(), probs.max()
     if lowest < 0 or highest > 1:
         raise ValueError(
-            f"probs: expected values in [0, 1], got values from {lowest:.6g} to {highest:.6g}; "
+            f"{name}: expected values in [0, 1], got values from {lowest:.6g} to {highest:.6g}; "
             "if these are logits, pass harness.metrics.softmax(logits)"
         )
     deviation = np.abs(probs.sum(axis=1) - 1)
     if deviation.max() > ROW_SUM_TOLERANCE:
         row = int(deviation.argmax())
         raise ValueError(
-            f"probs: expected rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {probs[row].sum():.9g} in row {row}"
+            f"{name}: expected rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {probs[row].sum():.9g} in row {row}"
         )
+
+
+def require_float32(probs: Shaped[np.ndarray, "..."]) -> None:
+    """Raises unless ``probs`` is a float32 array.
+
+    Raises:
+        TypeError: If it is not.
+    """
+    _require_array("probs", probs)
+    if probs.dtype != np.float32:
+        raise TypeError(
+            f"probs: expected dtype float32, got {probs.dtype}; compute them with "
+            "harness.metrics.softmax_float32(logits)"
+        )
+
+
+def require_two_sets(
+    probs: Shaped[np.ndarray, "..."],
+    ood_probs: Shaped[np.ndarray, "..."],
+    energies: Shaped[np.ndarray, "..."],
+    ood_energies: Shaped[np.ndarray, "..."],
+) -> None:
+    """Raises unless the arguments are probabilities and energies of in-distribution and of OoD samples.
+
+    Args:
+        probs: Expected: as in `require_probs`.
+        ood_probs: Expected: as in `require_probs`, with as many classes as ``probs``.
+        energies: Expected: float64, finite, one per row of ``probs``.
+        ood_energies: Expected: float64, finite, one per row of ``ood_probs``.
+
+    Raises:
+        TypeError: If a dtype is wrong.
+        ValueError: If a shape or a value is wrong.
+    """
+    require_probs(probs)
+    require_probs(ood_probs, name="ood_probs")
+    if ood_probs.shape[1] != probs.shape[1]:
+        raise ValueError(f"ood_probs: expected {probs.shape[1]} classes as in probs, got shape {ood_probs.shape}")
+    _require_energies("energies", energies, n_samples=probs.shape[0])
+    _require_energies("ood_energies", ood_energies, n_samples=ood_probs.shape[0])
 
 
 def require_labels(labels: Shaped[np.ndarray, "..."], *, n_samples: int, n_classes: int) -> None:
@@ -85,6 +131,19 @@ def require_logits(logits: Shaped[np.ndarray, "..."]) -> None:
     n_bad = int((~np.isfinite(logits)).any(axis=1).sum())
     if n_bad:
         raise ValueError(f"logits: expected finite values, got NaN or infinity in {n_bad} of {len(logits)} rows")
+
+
+def _require_energies(name: str, energies: Shaped[np.ndarray, "..."], *, n_samples: int) -> None:
+    _require_array(name, energies)
+    if energies.dtype != np.float64:
+        raise TypeError(
+            f"{name}: expected dtype float64, got {energies.dtype}; compute them with harness.metrics.energy(logits)"
+        )
+    if energies.shape != (n_samples,):
+        raise ValueError(f"{name}: expected shape ({n_samples},), one energy per sample, got {energies.shape}")
+    n_bad = int((~np.isfinite(energies)).sum())
+    if n_bad:
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity in {n_bad} of {n_samples}")
 
 
 def _require_table(name: str, values: Shaped[np.ndarray, "..."]) -> None:

@@ -1,12 +1,13 @@
 """The dictionary of measurements: one row per column of the store, what it means and which function computes it.
 
-Data only. The store takes its columns from `MEASUREMENTS`, figures their labels and directions.
+Data only. The store takes its columns from `MEASUREMENTS`, figures their labels and directions. Most are measured of
+labelled predictions, by `measure`; those of the family ``ood`` compare two sets of images, by `measure_ood`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness.metrics import classwise, kernel, proper, top_label
+from harness.metrics import classwise, kernel, ood, proper, top_label
 from harness.metrics.binning import BIN_COUNTS
 from harness.metrics.undefined import Undefined
 
@@ -16,7 +17,7 @@ class Measurement:
     """One measurement of the predictions of one model.
 
     Attributes:
-        name: Key of `measure` and column of the store.
+        name: Key of `measure` or `measure_ood`, and column of the store.
         family: Family that it belongs to.
         n_bins: Number of bins, None for a measurement without.
         unit: ``probability`` (a probability or a difference of two), ``nat``, ``probability^2``, ``fraction`` (of the
@@ -28,7 +29,8 @@ class Measurement:
         source: Publication whose definition it is.
         function: What computes it.
         published: Column of the published tables that holds it, without ``pre_`` or ``post_``; None if none does. Two
-            measurements share the columns ``cwCE_em_M``, see `published_in`.
+            measurements share the columns ``cwCE_em_M``, see `published_in`. Also None of ``ood_auroc``, which they
+            hold in a column per set of images.
         published_in: Search spaces whose published tables hold it under that name.
     """
 
@@ -55,6 +57,38 @@ def _for_each_bin_count(binned: Measurement) -> tuple[Measurement, ...]:
             published=binned.published and f"{binned.published}_{n_bins}",
         )
         for n_bins in BIN_COUNTS
+    )
+
+
+def _of_score(suffix: str, score: str, source: str) -> tuple[Measurement, ...]:
+    """Return the rows of one score of out-of-distribution detection."""
+    ending = f"OoD positive, score {score}"
+    return (
+        Measurement(
+            name=f"ood_auroc{suffix}",
+            family="ood",
+            higher_is_better=True,
+            definition=f"share of the pairs whose OoD sample has the higher score, a tie counts 1/2; {ending}",
+            source=source,
+            function=ood.auroc,
+        ),
+        Measurement(
+            name=f"ood_aupr{suffix}",
+            family="ood",
+            unit="1",
+            higher_is_better=True,
+            definition=f"sum_t (R_t - R_(t-1)) P_t over the distinct scores t, highest first; {ending}",
+            source=source,
+            function=ood.aupr,
+        ),
+        Measurement(
+            name=f"ood_fpr95{suffix}",
+            family="ood",
+            unit="fraction",
+            definition=f"share of in-distribution with score >= t, the largest that 95 % of OoD reach; {ending}",
+            source=source,
+            function=ood.fpr95,
+        ),
     )
 
 
@@ -219,5 +253,17 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         source=_TAO,
         function=top_label.harmonic_calibration_score,
     ),
+    *_of_score("", "-sum_k p_k log p_k (nat)", _TAO),
+    *_of_score(
+        "_max_prob",
+        "1 - max_k p_k",
+        "Hendrycks, Gimpel, A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural "
+        "Networks, ICLR 2017",
+    ),
+    *_of_score(
+        "_energy",
+        "-log sum_k exp z_k of the logits z",
+        "Liu et al., Energy-based Out-of-distribution Detection, NeurIPS 2020",
+    ),
 )
-"""Every measurement, in the order in which `measure` returns them and the store writes them."""
+"""Every measurement, in the order in which `measure` and `measure_ood` return theirs and the store writes them."""

@@ -1,4 +1,7 @@
-"""The entry point: which families of measurements there are, and `measure`, which checks, computes and reports them."""
+"""Which families of measurements there are, and `measure`, which checks, computes and reports those of labels.
+
+The family ``ood`` takes no labels but a second set of images: its entry point is `harness.metrics.ood.measure_ood`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from jaxtyping import Float64, Integer
 
 from harness.metrics.checks import require_predictions
 from harness.metrics.dictionary import MEASUREMENTS
+from harness.metrics.ood import measure_ood
 from harness.metrics.study import study
 from harness.metrics.undefined import Undefined
 
@@ -22,13 +26,14 @@ class Family:
         name: Name by which a study asks for the family.
         version: Raised whenever a number of the family changes its meaning.
         members: Names of its measurements, in the order of the dictionary.
-        function: Takes checked (probs, labels), returns each member by its name.
+        function: Returns each member by its name: of checked (probs, labels) for a family of `FAMILIES`, of the
+            arguments of `measure_ood` for `OOD_FAMILY`.
     """
 
     name: str
     version: int
     members: tuple[str, ...]
-    function: Callable[[np.ndarray, np.ndarray], dict[str, float | Undefined]]
+    function: Callable[..., Mapping[str, float | Undefined]]
 
     @property
     def tag(self) -> str:
@@ -48,28 +53,43 @@ class Measured(NamedTuple):
     reasons: dict[str, str]
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType(
-    {
-        "study": Family(
-            name="study",
-            version=1,
-            members=tuple(row.name for row in MEASUREMENTS if row.family == "study"),
-            function=study,
-        ),
-    }
-)
-"""Every family by its name."""
+def _family(name: str, function: Callable[..., Mapping[str, float | Undefined]], *, version: int) -> Family:
+    return Family(name, version, tuple(row.name for row in MEASUREMENTS if row.family == name), function)
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType({"study": _family("study", study, version=1)})
+"""Every family that `measure` computes, by its name."""
+
+OOD_FAMILY = _family("ood", measure_ood, version=1)
+"""The family that compares predictions of two sets of images; `measure_ood` computes it."""
 
 
 def family(name: str) -> Family:
-    """Return the family of that name.
+    """Return the family of that name: one of `FAMILIES`, or `OOD_FAMILY`.
 
     Raises:
         ValueError: If there is none.
+
+    Example:
+        >>> family("ood").tag
+        'ood@1'
     """
-    if name not in FAMILIES:
-        raise ValueError(f"family: expected one of {', '.join(sorted(FAMILIES))}, got {name!r}")
-    return FAMILIES[name]
+    return _named(name, {**FAMILIES, OOD_FAMILY.name: OOD_FAMILY})
+
+
+def _label_family(name: str) -> Family:
+    if name == OOD_FAMILY.name:
+        raise ValueError(
+            f"family: {name} compares the predictions of two image sets, use harness.metrics.measure_ood(probs, "
+            f"ood_probs, energies, ood_energies); measure takes {', '.join(sorted(FAMILIES))}"
+        )
+    return _named(name, FAMILIES)
+
+
+def _named(name: str, known: Mapping[str, Family]) -> Family:
+    if name not in known:
+        raise ValueError(f"family: expected one of {', '.join(sorted(known))}, got {name!r}")
+    return known[name]
 
 
 def measure(
@@ -80,7 +100,7 @@ def measure(
     Args:
         probs: Class probabilities, float64, shape (n, classes), n >= 1, classes >= 2, rows summing to 1 within 1e-5.
         labels: Classes, integer, shape (n,), in 0 .. classes - 1.
-        families: Names of the families, at least one.
+        families: Names of families of `FAMILIES`, at least one.
 
     Raises:
         TypeError: If a dtype is wrong.
@@ -114,7 +134,7 @@ def measure_with_reasons(
     """
     if isinstance(families, str) or not families:
         raise ValueError(f"families: expected a list of at least one family name, got {families!r}")
-    wanted = [family(name) for name in families]
+    wanted = [_label_family(name) for name in families]
     require_predictions(probs, labels)
     results = {name: result for member in wanted for name, result in member.function(probs, labels).items()}
     return Measured(

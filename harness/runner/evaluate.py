@@ -1,4 +1,4 @@
-"""One parcel becomes rows and failures: a visit to each record, an inference per model, calibrators, measurements.
+"""One parcel becomes rows and failures: a visit to each record, each model run once on what its units show.
 
 An exception while a unit is made becomes its failure, with the stage at which it stopped: this module is the worker
 boundary, the only place that catches every exception. What it returns is not yet written anywhere.
@@ -6,25 +6,20 @@ boundary, the only place that catches every exception. What it returns is not ye
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
-import numpy as np
-from jaxtyping import Float64, Int64
-
-from harness import calibrators, datasets
 from harness.archives import Archive, Record
-from harness.datasets import ImageSet
+from harness.datasets import UNSHIFTED, Library
 from harness.errors import EvaluationError, MissingTrialError
-from harness.metrics import family, measure_with_reasons, reliability_bins
+from harness.metrics import family
 from harness.runner.fingerprint import row_fingerprint
-from harness.runner.inference import PRECISION, Gate, Inference, Inferred, Stage, infer_model
+from harness.runner.inference import PRECISION, Gate, Inference, Model, Stage, start_model
+from harness.runner.protocols import PROTOCOLS
+from harness.runner.scoring import Columns, Scene, measured_columns
 from harness.store.writer import unit_columns, variant_columns
-from harness.values import Failure, FailureKind, ModelKey, Parcel, Variant, WantedRow, WantedUnit
-
-Columns = dict[str, Any]
+from harness.values import Failure, FailureKind, ModelKey, Parcel, WantedRow, WantedUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +29,12 @@ class Context:
     Attributes:
         archives: The archives by search space.
         inference: How networks are run.
-        load: Gives a part of a data set, the same object every time.
+        library: The data sets and conditions.
     """
 
     archives: Mapping[str, Archive]
     inference: Inference
-    load: Callable[[str, str], ImageSet]
+    library: Library
 
 
 @dataclass
@@ -78,20 +73,20 @@ def evaluate(parcel: Parcel, context: Context) -> Evaluated:
 
 
 def _evaluate_model(
-    model: ModelKey, units: Sequence[WantedUnit], record: Record, context: Context, evaluated: Evaluated
+    key: ModelKey, units: Sequence[WantedUnit], record: Record, context: Context, evaluated: Evaluated
 ) -> None:
-    """Infer one model once and make all of its wanted units."""
+    """Make all wanted units of one model."""
     stage = Stage()
     start = time.perf_counter()
     try:
-        images = context.load(model.dataset, "test")
-        inferred = infer_model(model, record, images, context.inference, stage)
+        test = context.library.load(key.dataset, "test")
+        model = start_model(key, record, test, context.inference, stage)
     except Exception as error:  # noqa: BLE001 - the worker boundary: weights that do not fit, non-finite logits
         evaluated.fail(units, stage.name, error)
         return
     for unit in units:
         try:
-            rows = [unit_row(unit, row, images, inferred, stage) for row in unit.missing_rows]
+            rows = _unit_rows(unit, model, record, context.library, stage)
         except Exception as error:  # noqa: BLE001 - the worker boundary: what a calibrator or measurement refuses
             evaluated.fail([unit], stage.name, error)
             continue
@@ -115,14 +110,30 @@ def failure_of(unit: WantedUnit, stage: str, error: Exception) -> Failure:
     )
 
 
-def unit_row(unit: WantedUnit, row: WantedRow, images: ImageSet, inferred: Inferred, stage: Stage) -> Columns:
-    """Return one wanted row of a unit.
+def _unit_rows(unit: WantedUnit, model: Model, record: Record, library: Library, stage: Stage) -> list[Columns]:
+    """Return the rows that a unit lacks.
 
     Raises:
-        EvaluationError: The data here give another fingerprint than the plan.
+        MissingTrialError: The protocol takes another seed of the network.
+        EvaluationError: The data here give another fingerprint than the plan, or a logit is not finite.
         ValueError: A calibrator or a measurement refuses its input.
     """
-    here = row_fingerprint(unit.key.protocol, images, row.variant, PRECISION)
+    key, protocol = unit.key, PROTOCOLS[unit.key.protocol]
+    stage.name = "archive"
+    first = record.first_seed(key.model.dataset, key.model.hp)
+    if protocol.takes_first_seed_only and key.model.seed != first:
+        raise MissingTrialError(f"{key}: protocol {protocol.name} takes the first stored seed alone, which is {first}")
+    stage.name = "data"
+    test = library.load(key.model.dataset, "test")
+    shifted = None
+    if key.condition != UNSHIFTED:
+        shifted = library.shifted(key.model.dataset, key.condition, key.severity)
+    return [_unit_row(unit, row, model, Scene(protocol, test, shifted), stage) for row in unit.missing_rows]
+
+
+def _unit_row(unit: WantedUnit, row: WantedRow, model: Model, scene: Scene, stage: Stage) -> Columns:
+    """Return one wanted row of a unit."""
+    here = row_fingerprint(scene.protocol, scene.test, scene.shifted, row.variant, PRECISION)
     if here != row.fingerprint:
         raise EvaluationError(
             f"{unit.key}: planned with fingerprint {row.fingerprint}, the data on this machine give {here}; "
@@ -131,39 +142,12 @@ def unit_row(unit: WantedUnit, row: WantedRow, images: ImageSet, inferred: Infer
     return {
         **unit_columns(unit.key),
         **variant_columns(row.variant),
-        **measured_columns(inferred.logits, images.labels.numpy(), row.variant, unit.families, stage),
-        **_gate_columns(inferred.gate),
-        "weights_hash": inferred.weights_hash,
+        **measured_columns(model, scene, row.variant, unit.families, stage),
+        **_gate_columns(model.gate),
+        "weights_hash": model.weights_hash,
         "precision": PRECISION,
         "families": [family(name).tag for name in unit.families],
         "fingerprint": row.fingerprint,
-    }
-
-
-def measured_columns(
-    logits: Float64[np.ndarray, "n classes"],
-    labels: Int64[np.ndarray, " n"],
-    variant: Variant,
-    families: Sequence[str],
-    stage: Stage,
-) -> Columns:
-    """Return what is measured of a variant: the calibrator is fitted on the fit part, everything scored on the rest."""
-    stage.name = "calibration"
-    part = datasets.split(variant.split, len(labels), variant.split_seed)
-    fitted = calibrators.get(variant.calibrator).fit(logits[part.fit], labels[part.fit])
-    probs = fitted.apply(logits[part.evaluation])
-    stage.name = "measurement"
-    scored = labels[part.evaluation]
-    measured = measure_with_reasons(probs, scored, families)
-    bins = reliability_bins(probs, scored, n_bins=15)
-    return {
-        **measured.values,
-        "n_samples": len(scored),
-        "reasons": {**measured.reasons, **fitted.reasons},
-        "temperature": fitted.parameters.get("temperature"),
-        "bin15_count": bins.count,
-        "bin15_confidence": bins.confidence,
-        "bin15_accuracy": bins.accuracy,
     }
 
 

@@ -6,30 +6,35 @@ Not in it: the network (that is the key), the families (adding one must not hide
 import hashlib
 import json
 
-from harness import calibrators
-from harness.datasets import ImageSet
+from harness.datasets import ImageSet, ShiftedImages
+from harness.runner.protocols import AbstractProtocol
 from harness.values import Variant
 
 
-def row_fingerprint(protocol: str, images: ImageSet, variant: Variant, precision: str) -> str:
+def row_fingerprint(
+    protocol: AbstractProtocol, test: ImageSet, shifted: ShiftedImages | None, variant: Variant, precision: str
+) -> str:
     """Return the fingerprint of a row: 32 hexadecimal digits.
 
     Args:
         protocol: Evaluation protocol.
-        images: Images and labels of the row's condition.
+        test: Test images and labels of the networks' data set, on which calibrators are fitted.
+        shifted: The images of the row's condition; None for ``unshifted``.
         variant: Split, label set and calibrator of the row.
         precision: Arithmetic of the inference, such as ``float32``.
     """
-    inputs = {
-        "protocol": protocol,
-        "images": images.images_hash,
-        "labels": images.labels_hash,
+    inputs: dict[str, object] = {
+        "protocol": protocol.name,
+        "images": test.images_hash,
+        "labels": test.labels_hash,
         "label_set": variant.label_set,
-        "normalisation": images.normalisation,
+        "normalisation": protocol.normalisation(test, variant.calibrator),
         "split": variant.split,
         "split_seed": variant.split_seed,
         "calibrator": variant.calibrator,
-        "calibrator_version": calibrators.get(variant.calibrator).version,
+        "calibrator_version": protocol.calibrator(variant.calibrator).version,
         "precision": precision,
     }
+    if shifted is not None:
+        inputs |= {"shifted_images": shifted.images_hash, "shifted_labels": shifted.labels_hash}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]

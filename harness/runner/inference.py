@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness import networks
 from harness.archives import Record, Trial
-from harness.datasets import ImageSet
+from harness.datasets import ImageSet, Normalisation, ShiftedImages
 from harness.errors import EvaluationError
 from harness.values import ModelKey
 
@@ -42,14 +42,6 @@ class Gate(NamedTuple):
     verdict: str
 
 
-class Inferred(NamedTuple):
-    """One model after its inference on the unshifted test images."""
-
-    logits: Float64[np.ndarray, "n classes"]
-    gate: Gate
-    weights_hash: str
-
-
 @dataclass
 class Stage:
     """Where the making of a unit stands, for its failure row."""
@@ -57,30 +49,76 @@ class Stage:
     name: str = "archive"
 
 
-def infer_model(model: ModelKey, record: Record, images: ImageSet, inference: Inference, stage: Stage) -> Inferred:
-    """Return the logits of a model on the test images, with its accuracy gate.
+@dataclass
+class Model:
+    """One trained network at work: what it says of images is asked once and kept for all of its rows.
+
+    Attributes:
+        key: Which network.
+        network: The network with its weights.
+        inference: How it is run.
+        weights_hash: SHA-256 of the weights.
+        gate: Its accuracy gate.
+    """
+
+    key: ModelKey
+    network: torch.nn.Module
+    inference: Inference
+    weights_hash: str
+    gate: Gate
+    _logits: dict[tuple[str, Normalisation], Float32[Tensor, "n classes"]]
+
+    def logits(
+        self, images: ImageSet | ShiftedImages, normalisation: Normalisation
+    ) -> Float64[np.ndarray, "n classes"]:
+        """Return the logits of some images, shown with some constants.
+
+        Raises:
+            EvaluationError: A logit is not finite.
+        """
+        wanted = (images.name, normalisation)
+        if wanted not in self._logits:
+            self._logits[wanted] = _finite_logits(self.key, self.network, images, normalisation, self.inference)
+        return self._logits[wanted].double().numpy()
+
+
+def start_model(key: ModelKey, record: Record, test: ImageSet, inference: Inference, stage: Stage) -> Model:
+    """Return a model with its weights and its accuracy gate, which takes the clean inference of all test images.
 
     Raises:
         MissingTrialError: The record does not hold the model.
         DataError: The record holds no weights.
         EvaluationError: The weights do not fit the network, or a logit is not finite.
     """
-    trial = record.trial(model.dataset, model.seed, model.hp)
-    weights = record.weights(model.dataset, model.seed, model.hp)
+    trial = record.trial(key.dataset, key.seed, key.hp)
+    weights = record.weights(key.dataset, key.seed, key.hp)
     stage.name = "weights"
-    if trial.num_classes != images.n_classes:
-        raise EvaluationError(f"{model}: {images.name} has {images.n_classes} classes, the record {trial.num_classes}")
-    network = build_network(model.space, record.arch_str, trial)
+    if trial.num_classes != test.n_classes:
+        raise EvaluationError(f"{key}: {test.name} has {test.n_classes} classes, the record {trial.num_classes}")
+    network = build_network(key.space, record.arch_str, trial)
     networks.load_weights(network, weights)
     stage.name = "inference"
-    norm = images.normalisation
+    clean = _finite_logits(key, network, test, test.normalisation, inference)
+    gate = accuracy_gate(clean, test, trial)
+    return Model(key, network, inference, weights_hash(weights), gate, {(test.name, test.normalisation): clean})
+
+
+def _finite_logits(
+    key: ModelKey,
+    network: torch.nn.Module,
+    images: ImageSet | ShiftedImages,
+    normalisation: Normalisation,
+    inference: Inference,
+) -> Float32[Tensor, "n classes"]:
     logits = networks.infer(
-        network, images.images, norm.mean, norm.std, batch_size=inference.batch_size, device=inference.device
+        network, images.images, *normalisation, batch_size=inference.batch_size, device=inference.device
     )
     if not torch.isfinite(logits).all():
         bad = int((~torch.isfinite(logits)).any(dim=1).sum())
-        raise EvaluationError(f"{model}: expected finite logits, {bad} of {len(logits)} images gave NaN or infinity")
-    return Inferred(logits.double().numpy(), accuracy_gate(logits, images, trial), weights_hash(weights))
+        raise EvaluationError(
+            f"{key}: expected finite logits, {bad} of {len(logits)} images of {images.name} gave NaN or infinity"
+        )
+    return logits
 
 
 def build_network(space: str, arch_str: str, trial: Trial) -> torch.nn.Module:

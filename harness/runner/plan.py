@@ -7,22 +7,22 @@ an anti-join in DuckDB: there is no Python object per unit until a parcel is han
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Int64
 
-from harness import datasets
-from harness.archives import Archive
-from harness.datasets import ImageSet
-from harness.metrics import family
+from harness.archives import Archive, Record
+from harness.datasets import UNSHIFTED, Library
+from harness.metrics import OOD_FAMILY, family
 from harness.runner.fingerprint import row_fingerprint
 from harness.runner.inference import PRECISION
+from harness.runner.protocols import PROTOCOLS, AbstractProtocol
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, UNIT_KEY, VARIANT_KEY, key_names
-from harness.values import ModelKey, Parcel, Study, UnitKey, Variant, WantedRow, WantedUnit, unit_fingerprint
+from harness.values import ModelKey, Parcel, Study, UnitKey, WantedRow, WantedUnit, unit_fingerprint
 
 SETTING = ("dataset", "protocol", "condition", "severity")
 
@@ -41,6 +41,7 @@ class Selection:
         arch_indices: The wanted architectures of which it has records.
         hps: The wanted budgets that it has.
         n_held: Number of architectures of which it has records at all.
+        first_seeds: The seed that its records list first, by (dataset, hp).
     """
 
     source: str
@@ -48,6 +49,14 @@ class Selection:
     arch_indices: Int64[np.ndarray, " n"]
     hps: tuple[str, ...]
     n_held: int
+    first_seeds: Mapping[tuple[str, str], int]
+
+
+class Wanted(NamedTuple):
+    """What a unit of some setting must hold: its rows, and the families to measure in them."""
+
+    rows: tuple[WantedRow, ...]
+    families: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +80,12 @@ class Plan:
     Attributes:
         counts: Units per partition.
         to_do: One row per unit to make, in the order of the archives' records, with its families and attempt.
-        rows: The wanted rows of every setting (dataset, protocol, condition, severity).
+        wanted: What the units of every setting (dataset, protocol, condition, severity) must hold.
     """
 
     counts: tuple[PartitionCount, ...]
     to_do: pa.Table
-    rows: Mapping[tuple[Any, ...], tuple[WantedRow, ...]]
+    wanted: Mapping[tuple[Any, ...], Wanted]
 
     def __len__(self) -> int:
         return self.to_do.num_rows
@@ -98,7 +107,7 @@ class Plan:
     def _unit(self, row: Mapping[str, Any]) -> WantedUnit:
         model = ModelKey(**{name: row[name] for name in key_names(MODEL_KEY)})
         key = UnitKey(model, row["protocol"], row["condition"], row["severity"])
-        rows = self.rows[tuple(row[name] for name in SETTING)]
+        rows = self.wanted[tuple(row[name] for name in SETTING)].rows
         return WantedUnit(key, rows, frozenset(row["present"]), tuple(row["families"]), row["attempt"])
 
 
@@ -112,64 +121,89 @@ def halve(parcel: Parcel) -> Sequence[Parcel]:
     return [Parcel(parcel.space, parcel.units[:middle]), Parcel(parcel.space, parcel.units[middle:])]
 
 
-def select(
-    study: Study, archive: Archive, source: str, arch_indices: Sequence[int], budgets: Sequence[str]
-) -> Selection:
-    """Return what an archive can serve of a study: listed architectures with a record, budgets that it has."""
+def select(study: Study, archive: Archive, source: str, arch_indices: Sequence[int], sample: Record) -> Selection:
+    """Return what an archive can serve of a study: listed architectures with a record, budgets that it has.
+
+    Args:
+        study: What is wanted.
+        archive: The archive.
+        source: Its name.
+        arch_indices: The architectures that the study lists.
+        sample: One of its records, whose budgets and first seeds stand for all; a worker that meets another first seed
+            records an absence.
+    """
     held = np.intersect1d(np.asarray(arch_indices, dtype=np.int64), np.asarray(archive.held, dtype=np.int64))
     if study.limit is not None:
         held = held[: study.limit]
-    return Selection(source, archive.space, held, tuple(hp for hp in study.hps if hp in budgets), len(archive.held))
+    budgets = {hp for _, _, hp in sample.info}
+    first_seeds = {(dataset, hp): sample.first_seed(dataset, hp) for dataset, _, hp in sample.info}
+    hps = tuple(hp for hp in study.hps if hp in budgets)
+    return Selection(source, archive.space, held, hps, len(archive.held), first_seeds)
 
 
 def make_plan(
-    study: Study, selections: Sequence[Selection], store: Store | None, *, make: Collection[str] = ("missing",)
+    study: Study,
+    selections: Sequence[Selection],
+    library: Library,
+    store: Store | None,
+    *,
+    make: Collection[str] = ("missing",),
 ) -> Plan:
     """Return the plan of a study.
 
     Args:
         study: What is wanted.
         selections: What the archives can serve of it.
+        library: The data sets and conditions.
         store: The store as it stands; None if there is none yet.
         make: The states of the units to make: among missing, failed and absent.
+
+    Raises:
+        DataError: A data set or condition cannot be read.
     """
-    rows = wanted_rows(study)
+    wanted = wanted_settings(study, library)
     connection = duckdb.connect() if store is None else store.connection
     connection.register("wanted_units", _wanted_units(study, selections))
-    connection.register("wanted_rows", _rows_table(rows))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE plan AS {_plan_query(study, has_store=store is not None)}")
+    connection.register("wanted_rows", _rows_table(wanted))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE plan AS {_plan_query(has_store=store is not None)}")
     chosen = "state IN (" + ", ".join(f"'{state}'" for state in make) + ")"
     to_do = connection.sql(
         f"SELECT {_UNIT}, present, families, attempt FROM plan WHERE {chosen} "
         "ORDER BY source, space, arch_index, dataset, hp, seed, protocol, condition, severity"
     ).to_arrow_table()
-    return Plan(_counts(connection), to_do, rows)
+    return Plan(_counts(connection), to_do, wanted)
 
 
-def wanted_rows(study: Study) -> dict[tuple[Any, ...], tuple[WantedRow, ...]]:
-    """Return the rows that every unit of a setting (dataset, protocol, condition, severity) must have."""
-    variants = [
-        Variant(split, split_seed, label_set, calibrator)
-        for split in study.splits
-        for split_seed in study.split_seeds
-        for label_set in study.label_sets
-        for calibrator in study.calibrators
-    ]
-    images = {name: datasets.load(name, "test") for name in study.datasets}
+def wanted_settings(study: Study, library: Library) -> dict[tuple[Any, ...], Wanted]:
+    """Return what the units of every setting (dataset, protocol, condition, severity) of a study must hold.
+
+    A condition that does not serve a data set makes no setting.
+    """
     return {
-        (dataset, protocol, condition, 0): _fingerprinted(protocol, images[dataset], variants)
+        (dataset, name, condition, severity): _wanted(study, library, PROTOCOLS[name], dataset, condition, severity)
         for dataset in study.datasets
-        for protocol in study.protocols
-        for condition in study.conditions
+        for name in study.protocols
+        for condition, severity in study.conditions
+        if condition == UNSHIFTED or library.condition(condition).serves(dataset)
     }
 
 
-def _fingerprinted(protocol: str, images: ImageSet, variants: Sequence[Variant]) -> tuple[WantedRow, ...]:
-    return tuple(WantedRow(variant, row_fingerprint(protocol, images, variant, PRECISION)) for variant in variants)
+def _wanted(
+    study: Study, library: Library, protocol: AbstractProtocol, dataset: str, condition: str, severity: int
+) -> Wanted:
+    test = library.load(dataset, "test")
+    shifted = None if condition == UNSHIFTED else library.shifted(dataset, condition, severity)
+    rows = tuple(
+        WantedRow(variant, row_fingerprint(protocol, test, shifted, variant, PRECISION))
+        for variant in protocol.variants(study)
+    )
+    if shifted is None:
+        return Wanted(rows, study.families)
+    return Wanted(rows, (*(study.families if shifted.labels is not None else ()), OOD_FAMILY.name))
 
 
-def _rows_table(rows: Mapping[tuple[Any, ...], tuple[WantedRow, ...]]) -> pa.Table:
-    """The wanted rows of every setting as a table, each with the fingerprint of its unit."""
+def _rows_table(wanted: Mapping[tuple[Any, ...], Wanted]) -> pa.Table:
+    """The wanted rows of every setting as a table, each with the fingerprint and the families of its unit."""
     records = [
         {
             **dict(zip(SETTING, setting, strict=True)),
@@ -178,10 +212,12 @@ def _rows_table(rows: Mapping[tuple[Any, ...], tuple[WantedRow, ...]]) -> pa.Tab
             "label_set": row.variant.label_set,
             "calibrator": row.variant.calibrator,
             "fingerprint": row.fingerprint,
-            "unit_fingerprint": unit_fingerprint(r.fingerprint for r in members),
+            "unit_fingerprint": unit_fingerprint(r.fingerprint for r in unit.rows),
+            "wanted_families": list(unit.families),
+            "wanted_tags": [family(name).tag for name in unit.families],
         }
-        for setting, members in rows.items()
-        for row in members
+        for setting, unit in wanted.items()
+        for row in unit.rows
     ]
     return pa.Table.from_pylist(records)
 
@@ -201,37 +237,44 @@ def _wanted_units(study: Study, selections: Sequence[Selection]) -> pa.Table:
         for s in selections
         for hp in s.hps
     )
-    axes.register("models", models)
-    for name, values in (
+    first_seeds = [
+        {"source": s.source, "space": s.space, "dataset": dataset, "hp": hp, "first_seed": seed}
+        for s in selections
+        for (dataset, hp), seed in s.first_seeds.items()
+    ]
+    conditions, severities = zip(*study.conditions, strict=True)
+    takes_first = [PROTOCOLS[name].takes_first_seed_only for name in study.protocols]
+    for name, table in (
+        ("models", models),
+        ("first_seeds", pa.Table.from_pylist(first_seeds)),
         ("datasets", pa.table({"dataset": pa.array(study.datasets, pa.string())})),
         ("seeds", pa.table({"seed": pa.array(study.seeds, pa.int32())})),
-        ("protocols", pa.table({"protocol": pa.array(study.protocols, pa.string())})),
-        ("conditions", pa.table({"condition": pa.array(study.conditions, pa.string())})),
+        ("protocols", pa.table({"protocol": pa.array(study.protocols, pa.string()), "takes_first": takes_first})),
+        ("conditions", pa.table({"condition": conditions, "severity": pa.array(severities, pa.int8())})),
     ):
-        axes.register(name, values)
+        axes.register(name, table)
     return axes.sql(
-        f"SELECT {_UNIT} FROM (SELECT *, 0::TINYINT AS severity FROM models, datasets, seeds, protocols, conditions)"
+        f"SELECT {_UNIT} FROM (SELECT * FROM models, datasets, seeds, protocols, conditions) "
+        "LEFT JOIN first_seeds USING (source, space, dataset, hp) WHERE NOT takes_first OR seed = first_seed"
     ).to_arrow_table()
 
 
-def _plan_query(study: Study, *, has_store: bool) -> str:
+def _plan_query(*, has_store: bool) -> str:
     """Every wanted unit with its state, the families to measure and the number of the next attempt."""
-    wanted_families = "[" + ", ".join(f"'{name}'" for name in study.families) + "]"
     settings = (
-        f"SELECT {_SETTING}, any_value(unit_fingerprint) AS fingerprint, count(*) AS n_rows "
-        f"FROM wanted_rows GROUP BY {_SETTING}"
+        f"SELECT {_SETTING}, any_value(unit_fingerprint) AS fingerprint, count(*) AS n_rows, "
+        f"any_value(wanted_families) AS wanted_families FROM wanted_rows GROUP BY {_SETTING}"
     )
     if not has_store:
         return (
-            f"SELECT {_UNIT}, 'missing' AS state, []::VARCHAR[] AS present, {wanted_families} AS families, "
-            "1 AS attempt FROM wanted_units"
+            f"WITH settings AS ({settings}) SELECT {_UNIT}, 'missing' AS state, []::VARCHAR[] AS present, "
+            f"wanted_families AS families, 1 AS attempt FROM wanted_units JOIN settings USING ({_SETTING})"
         )
-    tags = "[" + ", ".join(f"'{family(name).tag}'" for name in study.families) + "]"
     return f"""
         WITH settings AS ({settings}),
         found AS (
             SELECT {_UNIT},
-                   list(DISTINCT fingerprint) FILTER (list_has_all(families, {tags})) AS present,
+                   list(DISTINCT fingerprint) FILTER (list_has_all(families, wanted_tags)) AS present,
                    list_distinct(flatten(list(families))) AS measured
             FROM committed_measurements JOIN wanted_rows USING ({_SETTING}, {_VARIANT}, fingerprint)
             GROUP BY {_UNIT}
@@ -248,7 +291,7 @@ def _plan_query(study: Study, *, has_store: bool) -> str:
                CASE WHEN len(present) = n_rows THEN 'done' WHEN attempts IS NOT NULL THEN 'failed'
                     WHEN visits IS NOT NULL THEN 'absent' ELSE 'missing' END AS state,
                coalesce(present, []) AS present,
-               list_sort(list_distinct(list_concat({wanted_families},
+               list_sort(list_distinct(list_concat(wanted_families,
                    list_transform(coalesce(measured, []), lambda f: split_part(f, '@', 1))))) AS families,
                greatest(coalesce(attempts, 0), coalesce(visits, 0)) + 1 AS attempt
         FROM wanted_units JOIN settings USING ({_SETTING})

@@ -1,6 +1,5 @@
 """The task of ``run``: a worker evaluates a parcel, commits its rows and failures, and says how far it is."""
 
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from harness import datasets
 from harness.archives import open_archive
+from harness.datasets import Library
 from harness.runner.evaluate import Context, evaluate
 from harness.runner.inference import Inference
 from harness.store.files import StoreRoot
@@ -36,6 +35,7 @@ class EvaluateTask:
         store: Root of the store.
         run_id: Name of the run.
         inference: How networks are run.
+        library: The data sets and conditions.
         threads: Torch threads of a worker.
     """
 
@@ -43,6 +43,7 @@ class EvaluateTask:
     store: StoreRoot
     run_id: str
     inference: Inference
+    library: Library
     threads: int
 
     def start(self) -> Callable[[Parcel], ParcelDone]:
@@ -51,7 +52,7 @@ class EvaluateTask:
         context = Context(
             archives={space: open_archive(path, space) for space, path in self.archives.items()},
             inference=self.inference,
-            load=functools.cache(datasets.load),
+            library=self.library,
         )
         return _ParcelWorker(self, context).work
 

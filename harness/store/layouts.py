@@ -8,16 +8,22 @@ from harness.store.schema import ROW_KEY, UNIT_KEY, key_names
 _SETTING = (*key_names(UNIT_KEY), "split", "split_seed", "label_set")
 _ONCE = ("acc", "correct_confidence", "incorrect_confidence")
 _PRE, _POST = "none", "temperature"
+_AUCS = {"auc_cifar10c": ("gaussian_noise", 5), "auc_svhn": ("svhn", 0)}
+
+OOD_CONDITIONS = tuple(condition for condition, _ in _AUCS.values())
+"""The conditions whose detection the published tables hold."""
 
 
-def wide_query(rows: str) -> str:
+def wide_query(rows: str, shifted: str) -> str:
     """Return the query that lays measurement rows out as the published tables: one row per network and setting.
 
     The published tables call two measurements ``cwCE_em_M``: in TSS files it is ``cwACE_M``, in SSS files
-    ``cwCE_em_M``; the layout follows the space of each row.
+    ``cwCE_em_M``; the layout follows the space of each row. Settings whose images have no labels make no row; what was
+    measured on the two published ones stands in ``auc_svhn`` and ``auc_cifar10c`` of the unshifted row.
 
     Args:
         rows: Name of a view of measurement rows; needs a table ``architectures`` beside it.
+        shifted: Name of a view of the rows of :data:`OOD_CONDITIONS`.
     """
     names = dict.fromkeys(m.published for m in MEASUREMENTS if m.published and m.published not in _ONCE)
     columns = [f"pre.{name}" for name in _SETTING]
@@ -27,12 +33,24 @@ def wide_query(rows: str) -> str:
             f'{_published(name, phase)} AS "{phase}_{name}"'  # pre and post stand side by side, as published
             for phase in ("pre", "post")
         ]
+    columns += [f"{name}.ood_auroc AS {name}" for name in _AUCS]
     same = " AND ".join(f"pre.{name} = post.{name}" for name in _SETTING)
     return (
         f"SELECT {', '.join(columns)} FROM {rows} pre "
         f"LEFT JOIN {rows} post ON {same} AND post.calibrator = '{_POST}' "
+        f"{' '.join(_auc_join(name, shifted) for name in _AUCS)} "
         f"JOIN architectures a ON pre.space = a.space AND pre.arch_index = a.arch_index "
-        f"WHERE pre.calibrator = '{_PRE}' ORDER BY ALL"
+        f"WHERE pre.calibrator = '{_PRE}' AND pre.acc IS NOT NULL ORDER BY ALL"
+    )
+
+
+def _auc_join(name: str, shifted: str) -> str:
+    """Join the row of a published out-of-distribution condition before calibration to the unshifted one."""
+    condition, severity = _AUCS[name]
+    same = " AND ".join(f"pre.{key} = {name}.{key}" for key in _SETTING if key not in ("condition", "severity"))
+    return (
+        f"LEFT JOIN {shifted} {name} ON {same} AND pre.condition = 'unshifted' AND {name}.calibrator = '{_PRE}' "
+        f"AND {name}.condition = '{condition}' AND {name}.severity = {severity}"
     )
 
 

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from harness import spaces
 from harness.errors import StoreError
 from harness.store.files import StoreRoot
-from harness.store.layouts import tidy_query, wide_query
+from harness.store.layouts import OOD_CONDITIONS, tidy_query, wide_query
 from harness.store.schema import (
     MODEL_KEY,
     ROW_KEY,
@@ -30,14 +31,16 @@ Filter = str | int | Iterable[object]
 
 _ROW_KEY = key_names(ROW_KEY)
 _MODEL_KEY = key_names(MODEL_KEY)
+_OF_CONDITION = ("condition", "severity", "calibrator", "fingerprint")
 
 
 class Store:
     """A store opened for reading; it sees the files that were committed when it was opened.
 
-    Views for :meth:`sql`: ``measurements`` (one row per key, without networks that fail the accuracy gate),
-    ``all_measurements`` (with them), ``failures`` (open ones), ``models``, ``runs``, and ``committed_measurements`` /
-    ``committed_failures`` (every committed row, duplicates included, with ``filename``).
+    Views for :meth:`sql`: ``measurements`` and ``paper_measurements`` (the rows of each protocol, one per key, without
+    networks that fail the accuracy gate), ``all_measurements`` (of both, with them), ``failures`` (open ones),
+    ``models``, ``runs``, and ``committed_measurements`` / ``committed_failures`` (every committed row, duplicates
+    included, with ``filename``).
 
     Args:
         root: The store.
@@ -55,9 +58,11 @@ class Store:
                 "each damaged file: delete it, and `harness run` makes its rows again"
             ) from error
         self.connection.execute(f"CREATE VIEW all_measurements AS {_unique_measurements()}")
-        self.connection.execute(
-            "CREATE VIEW measurements AS SELECT * FROM all_measurements WHERE gate IS DISTINCT FROM 'fail'"
-        )
+        for view, protocol in (("measurements", "clean"), ("paper_measurements", "paper")):
+            self.connection.execute(
+                f"CREATE VIEW {view} AS SELECT * FROM all_measurements "
+                f"WHERE protocol = '{protocol}' AND gate IS DISTINCT FROM 'fail'"
+            )
         self.connection.execute(f"CREATE VIEW failures AS {_open_failures()}")
         self.connection.execute("CREATE VIEW runs AS SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id")
         self.connection.execute(f"CREATE VIEW models AS {_models()}")
@@ -73,11 +78,21 @@ class Store:
         except duckdb.Error as error:
             raise StoreError(f"the query cannot be answered: {error}") from error
 
-    def measurements(self, *, with_gate_failures: bool = False, **filters: Filter) -> duckdb.DuckDBPyRelation:
+    def measurements(
+        self,
+        *,
+        protocol: Filter = "clean",
+        with_gate_failures: bool = False,
+        isomorphs: str = "own",
+        **filters: Filter,
+    ) -> duckdb.DuckDBPyRelation:
         """Return the measurement rows, one per key, lazily; ``.df()`` gives a pandas frame.
 
         Args:
+            protocol: ``clean``, ``paper``, or a list of both, which must not meet in one aggregate.
             with_gate_failures: Also rows of networks that fail the accuracy gate.
+            isomorphs: ``own`` for the rows that were computed; ``all`` also gives every topology that has none the rows
+                of its class's representative, told apart by a column ``origin``: ``computed`` or ``inherited``.
             filters: Key columns, or ``fingerprint``, and the value or list of values that they must have, such as
                 ``calibrator="none"``.
 
@@ -85,8 +100,15 @@ class Store:
             StoreError: A filter names another column, or rows that differ only in architecture and seed, and so should
                 be comparable, have several fingerprints.
         """
-        view = "all_measurements" if with_gate_failures else "measurements"
-        relation = self._filtered(view, filters, (*_ROW_KEY, "fingerprint"))
+        if isomorphs not in ("own", "all"):
+            raise StoreError(f"isomorphs: expected own or all, got {isomorphs!r}")
+        view = "all_measurements"
+        if isomorphs == "all":
+            self._make_isomorphs_view()
+            view = "isomorph_measurements"
+        relation = self._filtered(view, {"protocol": protocol, **filters}, (*_ROW_KEY, "fingerprint"))
+        if not with_gate_failures:
+            relation = relation.filter("gate IS DISTINCT FROM 'fail'")
         self._refuse_mixed_fingerprints(relation)
         return relation
 
@@ -103,37 +125,58 @@ class Store:
 
     def models(self) -> duckdb.DuckDBPyRelation:
         """Return one row per measured model: its key, string, representative and accuracy gate, lazily."""
-        self.connection.register("architectures", self._architectures())
+        self._register_architectures("models")
         return self.sql("SELECT * FROM models JOIN architectures USING (space, arch_index) ORDER BY ALL")
 
-    def wide(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
-        """Return one row per network and setting with the published names (``pre_ECE_15``, ``post_ECE_15``), lazily.
+    def wide(self, *, protocol: Filter = "clean", isomorphs: str = "own", **filters: Filter) -> duckdb.DuckDBPyRelation:
+        """Return one row per network and setting with the published names (``pre_ECE_15``, ``auc_svhn``), lazily.
 
         Args:
+            protocol: As for :meth:`measurements`.
+            isomorphs: As for :meth:`measurements`.
             filters: As for :meth:`measurements`.
 
         Raises:
             StoreError: As for :meth:`measurements`.
         """
-        self.connection.register("architectures", self._architectures())
-        self.measurements(with_gate_failures=False, **filters).create_view("chosen_for_wide", replace=True)
-        return self.sql(wide_query("chosen_for_wide"))
+        chosen = self.measurements(protocol=protocol, with_gate_failures=False, isomorphs=isomorphs, **filters)
+        chosen.create_view("chosen_for_wide", replace=True)
+        elsewhere = {name: value for name, value in filters.items() if name not in _OF_CONDITION}
+        shifted = self.measurements(
+            protocol=protocol, with_gate_failures=False, isomorphs=isomorphs, condition=OOD_CONDITIONS, **elsewhere
+        )
+        shifted.create_view("shifted_for_wide", replace=True)
+        self._register_architectures("chosen_for_wide")
+        return self.sql(wide_query("chosen_for_wide", "shifted_for_wide"))
 
-    def tidy(self, **filters: Filter) -> duckdb.DuckDBPyRelation:
+    def tidy(self, *, protocol: Filter = "clean", isomorphs: str = "own", **filters: Filter) -> duckdb.DuckDBPyRelation:
         """Return one row per value, with ``metric``, ``n_bins`` and ``value`` beside the key, lazily.
 
         Args:
+            protocol: As for :meth:`measurements`.
+            isomorphs: As for :meth:`measurements`.
             filters: As for :meth:`measurements`.
 
         Raises:
             StoreError: As for :meth:`measurements`.
         """
-        self.measurements(with_gate_failures=False, **filters).create_view("chosen_for_tidy", replace=True)
+        chosen = self.measurements(protocol=protocol, with_gate_failures=False, isomorphs=isomorphs, **filters)
+        chosen.create_view("chosen_for_tidy", replace=True)
         return self.sql(tidy_query("chosen_for_tidy"))
 
-    def _architectures(self) -> pa.Table:
-        """The strings and representatives of the architectures that the store holds."""
-        held = self.connection.sql("SELECT DISTINCT space, arch_index FROM models ORDER BY ALL").fetchall()
+    def _make_isomorphs_view(self) -> None:
+        """Make the view in which topologies without a row of their own have that of their representative."""
+        tss = spaces.get("tss")
+        representatives = np.array([tss.representative(index) for index in range(len(tss))], dtype=np.int32)
+        indices = np.arange(len(tss), dtype=np.int32)
+        members = indices != representatives
+        table = pa.table({"member": indices[members], "representative": representatives[members]})
+        self.connection.register("isomorphs", table)
+        self.connection.execute(f"CREATE OR REPLACE VIEW isomorph_measurements AS {_with_isomorphs()}")
+
+    def _register_architectures(self, view: str) -> None:
+        """Make a table of the strings and representatives of the architectures that a view names."""
+        held = self.connection.sql(f"SELECT DISTINCT space, arch_index FROM {view} ORDER BY ALL").fetchall()
         rows = [
             {
                 "space": name,
@@ -144,9 +187,8 @@ class Store:
             for name, index in held
         ]
         fields = [("space", pa.string()), ("arch_index", pa.int32())]
-        return pa.Table.from_pylist(
-            rows, schema=pa.schema([*fields, ("arch_str", pa.string()), ("representative", pa.int32())])
-        )
+        schema = pa.schema([*fields, ("arch_str", pa.string()), ("representative", pa.int32())])
+        self.connection.register("architectures", pa.Table.from_pylist(rows, schema=schema))
 
     def _filtered(self, view: str, filters: Mapping[str, Filter], known: tuple[str, ...]) -> duckdb.DuckDBPyRelation:
         unknown = sorted(set(filters) - set(known))
@@ -211,6 +253,18 @@ def _unique_measurements() -> str:
     return (
         "SELECT * EXCLUDE (filename) FROM committed_measurements QUALIFY "
         f"row_number() OVER (PARTITION BY {key} ORDER BY len(families) DESC, parse_filename(filename)) = 1"
+    )
+
+
+def _with_isomorphs() -> str:
+    """The computed rows, and for topologies that have none those of their representative, under their own index."""
+    key = ", ".join((*(name for name in _ROW_KEY if name != "arch_index"), "fingerprint"))
+    return (
+        "SELECT *, 'computed' AS origin FROM all_measurements UNION ALL BY NAME "
+        "SELECT * EXCLUDE (member) REPLACE (member AS arch_index), 'inherited' AS origin FROM ("
+        "SELECT m.*, i.member FROM all_measurements m JOIN isomorphs i ON m.arch_index = i.representative "
+        "WHERE m.space = 'tss') inherited "
+        f"ANTI JOIN (SELECT arch_index AS member, {key} FROM all_measurements) computed USING (member, {key})"
     )
 
 

@@ -49,7 +49,8 @@ _REASONS = pa.map_(pa.string(), pa.string())
 
 MEASUREMENT_COLUMNS = (
     *ROW_KEY,
-    Column("n_samples", pa.int32(), "images", "images that were scored (the evaluation part)"),
+    Column("n_samples", pa.int32(), "images", "images that were scored; without labels, those of the test set"),
+    Column("n_shifted", pa.int32(), "images", "images of the condition that were told from them; null if unshifted"),
     *(Column(m.name, pa.float64(), m.unit, m.definition) for m in MEASUREMENTS),
     Column("reasons", _REASONS, "", "why a value of this row is null or at a bound, by column"),
     Column("temperature", pa.float64(), "", "fitted temperature; null for other calibrators"),
@@ -74,7 +75,7 @@ FAILURE_COLUMNS = (
     Column("fingerprint", pa.string(), "", "fingerprint of the unit's wanted rows together"),
     Column("row_fingerprints", pa.list_(pa.string()), "", "fingerprints of those rows"),
     Column("kind", pa.string(), "", "failed, or absent where the archive does not hold the model"),
-    Column("stage", pa.string(), "", "archive, weights, inference, calibration, measurement or worker"),
+    Column("stage", pa.string(), "", "archive, weights, data, inference, calibration, measurement or worker"),
     Column("type", pa.string(), "", "name of the exception"),
     Column("message", pa.string(), "", "its message"),
     Column("traceback", pa.string(), "", "its traceback"),

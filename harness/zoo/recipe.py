@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import datasets
+from harness.datasets import Library
 from harness.zoo.sample import SSS_SAMPLE, TSS_SAMPLE, TWO_SEEDS
 
 _TRAINING_VERSION = 1
@@ -23,6 +23,7 @@ class Recipe:
         weight_decay: L2 penalty.
         channels: Channels of the first stage of a topology network.
         cells: Cells per stage of a topology network.
+        augment: Whether training images are cropped at random from a padded image, and mirrored.
         seeds: Training seeds; a few architectures get all of them, the others the first.
     """
 
@@ -33,6 +34,7 @@ class Recipe:
     weight_decay: float
     channels: int
     cells: int
+    augment: bool
     seeds: tuple[int, ...]
 
     @property
@@ -40,10 +42,13 @@ class Recipe:
         """The budget key of the archive: the number of epochs, two digits at least, as NATS-Bench writes it."""
         return f"{self.epochs:02d}"
 
-    @property
-    def hash(self) -> str:
-        """Eight hexadecimal digits that change with anything that decides the weights."""
-        images = datasets.load(self.dataset, "train")
+    def hash(self, library: Library) -> str:
+        """Return eight hexadecimal digits that change with anything that decides the weights, devices apart.
+
+        Raises:
+            DataError: The training images cannot be read.
+        """
+        images = library.load(self.dataset, "train")
         inputs = {
             **asdict(self),
             "images": images.images_hash,
@@ -63,6 +68,10 @@ class Recipe:
         return self.seeds if arch_str in TWO_SEEDS else self.seeds[:1]
 
 
-def archive_folder(root: str | Path, recipe: Recipe, space: str) -> Path:
-    """Return the folder of the archive that a recipe makes of a space, below the zoo's root."""
-    return Path(root) / f"zoo-{recipe.hash}-{space}"
+def archive_folder(root: str | Path, recipe: Recipe, space: str, library: Library) -> Path:
+    """Return the folder of the archive that a recipe makes of a space, below the zoo's root.
+
+    Raises:
+        DataError: The training images, whose hash is in its name, cannot be read.
+    """
+    return Path(root) / f"zoo-{recipe.hash(library)}-{space}"

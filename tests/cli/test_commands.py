@@ -12,7 +12,7 @@ import pytest
 from harness import spaces
 from harness.archives import open_archive
 from harness.cli.main import main
-from harness.datasets import Normalisation
+from harness.datasets import Library, Normalisation
 from harness.store import open_store
 from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
@@ -94,6 +94,27 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
         (["study.families=[nonsense]"], r"study.families: unknown value 'nonsense'; expected among study"),
         (["study.calibrators=[platt]"], r"unknown value 'platt'; expected among none, temperature"),
         (["study.datasets=[mnist]"], r"unknown value 'mnist'; expected among digits"),
+        (["study.conditions=[fogg]"], r"study.conditions: unknown value 'fogg'; expected among unshifted, ood_uniform"),
+        (["study.conditions=['ood_uniform:3']"], r"'ood_uniform:3': ood_uniform has no severities"),
+        (["study.conditions=['unshifted:1']"], r"'unshifted:1': unshifted has no severities"),
+        (["study.conditions=['fog:6']"], r"fog is for networks of cifar10.* none of which study.datasets lists"),
+        (["study.conditions=['fog:6']", "study.datasets=[cifar10]"], r"'fog:6': fog has the severities 1, 2, 3, 4, 5"),
+        (["study.conditions=[svhn]"], r"svhn is for networks of cifar10"),
+        (["study.conditions=[ood_uniform,ood_uniform]"], r"listed twice"),
+        (["study.protocols=[papers]"], r"unknown value 'papers'; expected among clean, paper"),
+        (["study.protocols=[paper]", "study.split_seeds=[7]"], r"paper is defined for the split random20 with seed 42"),
+        (
+            ["study.protocols=[paper]", "study.seeds=[888]"],
+            r"first stored seed of a network, which is 777",
+        ),
+        (["study.datasets=[cifar10]"], r"study.datasets: no archive has cifar10; the archives have digits"),
+        (
+            ["data_root=/nowhere"],
+            r"data_root: .* there is no folder /nowhere",
+        ),
+        (["image_files={fog:/x.npy}"], r"image_files: expected names of one's own .* got 'fog'"),
+        (["image_files={a/b:/x.npy}"], r"image_files: expected names of one's own .* got 'a/b'"),
+        (["image_files={mine:/nowhere.npy}", "study.conditions=[mine]"], r"mine.*/nowhere.npy"),
         (["study.seeds=[one]"], "could not be converted to Integer"),
         (["study.seeds=[]"], r"study.seeds: expected at least one value"),
         (["study.seeds=[777,777]"], r"777 is listed twice"),
@@ -149,7 +170,7 @@ def test_a_store_of_another_schema_is_refused(harness, tmp_path):
 
 
 def test_an_archive_without_a_telling_name_needs_one(harness, zoo_root, recipe, tmp_path):
-    shutil.copytree(archive_folder(zoo_root, recipe, "sss"), tmp_path / "mine")
+    shutil.copytree(archive_folder(zoo_root, recipe, "sss", Library()), tmp_path / "mine")
     arguments = ["study.spaces=[sss]", f"archives.sss={tmp_path / 'mine'}"]
     code, _, err = harness("run", *arguments)
     assert code == 2
@@ -161,8 +182,8 @@ def test_an_archive_without_a_telling_name_needs_one(harness, zoo_root, recipe, 
 
 def damaged_archive(zoo_root, recipe, tmp_path, code, content):
     """A copy of the small topology archive in which the record of one architecture has other bytes."""
-    folder = tmp_path / archive_folder(zoo_root, recipe, "tss").name
-    shutil.copytree(archive_folder(zoo_root, recipe, "tss"), folder)
+    folder = tmp_path / archive_folder(zoo_root, recipe, "tss", Library()).name
+    shutil.copytree(archive_folder(zoo_root, recipe, "tss", Library()), folder)
     index = spaces.get("tss").arch_index(topology(code))
     path = folder / f"{index:06d}.pickle.pbz2"
     path.write_bytes(content(path.read_bytes()))
@@ -191,7 +212,7 @@ def test_a_damaged_record_becomes_failure_rows_and_the_run_goes_on(harness, zoo_
     code, _, _ = harness("verify", *arguments)
     assert code == 0, "a failure on record is no violation"
 
-    whole = archive_folder(zoo_root, recipe, "tss") / f"{index:06d}.pickle.pbz2"
+    whole = archive_folder(zoo_root, recipe, "tss", Library()) / f"{index:06d}.pickle.pbz2"
     shutil.copy(whole, folder / whole.name)
     code, _, _ = harness("retry", *arguments)
     assert code == 0
@@ -254,16 +275,17 @@ def test_an_edited_value_is_found(harness, tmp_path):
 
 
 def test_rows_of_one_network_from_two_sets_of_weights_are_found(harness, zoo_root, recipe, tmp_path):
-    folder = tmp_path / archive_folder(zoo_root, recipe, "tss").name
-    shutil.copytree(archive_folder(zoo_root, recipe, "tss"), folder)
+    folder = tmp_path / archive_folder(zoo_root, recipe, "tss", Library()).name
+    shutil.copytree(archive_folder(zoo_root, recipe, "tss", Library()), folder)
     arguments = ["study.spaces=[tss]", f"archives.tss={folder}", "study.seeds=[777]", "limit=1"]
     harness("run", *arguments, "study.calibrators=[none]")
     index = open_archive(folder).held[0]
-    other = Recipe("digits", 2, 64, 0.05, 5e-4, 16, 1, recipe.seeds)
-    prepare_archive(tmp_path / "other", other, "tss")
-    TrainTask(other, str(tmp_path / "other")).start()(("tss", index))
+    other = Recipe("digits", 2, 64, 0.05, 5e-4, 16, 1, False, recipe.seeds)
+    made = archive_folder(tmp_path / "other", other, "tss", Library())
+    prepare_archive(made, "tss")
+    TrainTask(other, {"tss": made}, Library()).start()(("tss", index))
     name = f"{index:06d}.pickle.pbz2"
-    shutil.copy(archive_folder(tmp_path / "other", other, "tss") / name, folder / name)
+    shutil.copy(made / name, folder / name)
     harness("run", *arguments)
     code, out, _ = harness("verify", *arguments)
     assert code == 1
@@ -291,9 +313,9 @@ def test_a_damaged_heartbeat_does_not_matter(harness, tmp_path):
 
 
 def test_the_first_record_may_be_damaged(harness, zoo_root, recipe, tmp_path):
-    first = open_archive(archive_folder(zoo_root, recipe, "tss")).held[0]
-    folder = tmp_path / archive_folder(zoo_root, recipe, "tss").name
-    shutil.copytree(archive_folder(zoo_root, recipe, "tss"), folder)
+    first = open_archive(archive_folder(zoo_root, recipe, "tss", Library())).held[0]
+    folder = tmp_path / archive_folder(zoo_root, recipe, "tss", Library()).name
+    shutil.copytree(archive_folder(zoo_root, recipe, "tss", Library()), folder)
     (folder / f"{first:06d}.pickle.pbz2").write_bytes(b"BZh9")
     code, _, _ = harness("run", "study.spaces=[tss]", f"archives.tss={folder}")
     assert code == 1

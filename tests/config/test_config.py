@@ -9,6 +9,7 @@ import pytest
 
 from harness.config import compose
 from harness.config.compose import CONF, groups
+from harness.datasets import Library
 from harness.errors import ConfigError
 from harness.zoo import archive_folder
 
@@ -17,7 +18,7 @@ NATS = ["archives.tss=/data/NATS-tss-v1_0-3ffb9-full", "archives.sss=/data/NATS-
 
 @pytest.mark.parametrize("choice", [f"{group}={option}" for group, options in groups().items() for option in options])
 def test_every_yaml_composes_and_converts(choice):
-    settings = compose([choice, *(NATS if choice == "archives=nats" else [])])
+    settings = compose([choice, *(NATS if choice in ("archives=nats", "experiment=paper") else [])])
     assert json.loads(settings.as_json)["study"]["spaces"] == list(settings.study.spaces)
 
 
@@ -40,8 +41,9 @@ def test_every_yaml_and_every_key_has_a_comment(path):
 def test_the_default_is_the_embedded_zoo():
     settings = compose([])
     for setting in settings.archives:
-        assert setting.is_zoo
-        assert setting.path == archive_folder(settings.zoo_root, settings.recipe, setting.space)
+        assert setting.path is None
+        expected = archive_folder(settings.zoo_root, settings.recipe, setting.space, Library())
+        assert settings.archive_path(setting) == expected
     assert settings.store == Path("results/store").absolute()
 
 

@@ -4,14 +4,14 @@ import torch
 from sklearn.datasets import load_digits
 
 from harness import datasets
-from harness.datasets import ImageSet, Normalisation
+from harness.datasets import CONDITIONS, DATASETS, UNSHIFTED, ImageSet, Library, Normalisation
 from harness.errors import DataError
 
 NORM = Normalisation((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
 
 
 def test_digits_are_all_of_the_real_images_each_once():
-    train, test = (datasets.load("digits", part) for part in ("train", "test"))
+    train, test = (Library().load("digits", part) for part in ("train", "test"))
     assert (len(train), len(test)) == (897, 900)
     seen = torch.cat([train.images, test.images])[:, 0].reshape(1797, -1).numpy()
     levels = np.rint(seen.astype(float) * 16 / 255)
@@ -19,7 +19,7 @@ def test_digits_are_all_of_the_real_images_each_once():
 
 
 def test_digits_channels_are_equal_and_constants_are_those_of_the_training_images():
-    train = datasets.load("digits", "train")
+    train = Library().load("digits", "train")
     assert torch.equal(train.images[:, 0], train.images[:, 1])
     assert torch.equal(train.images[:, 0], train.images[:, 2])
     pixels = train.images.double() / 255
@@ -28,19 +28,26 @@ def test_digits_channels_are_equal_and_constants_are_those_of_the_training_image
 
 
 def test_hashes_follow_content_and_order():
-    test = datasets.load("digits", "test")
-    again = datasets.load("digits", "test")
+    test = Library().load("digits", "test")
+    again = Library().load("digits", "test")
     assert test.images_hash == again.images_hash
     swapped = test.subset(torch.arange(len(test)).flip(0))
     assert swapped.images_hash != test.images_hash
     assert swapped.labels_hash != test.labels_hash
 
 
+def test_data_sets_and_conditions_of_the_study_are_listed():
+    assert list(DATASETS) == ["digits", "cifar10", "cifar100", "ImageNet16-120"]
+    assert {"svhn", "gaussian_noise", "jpeg_compression", "ood_uniform"} <= set(CONDITIONS)
+    assert all(name == condition.name for name, condition in CONDITIONS.items())
+    assert Library().conditions == (UNSHIFTED, *CONDITIONS)
+
+
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(ValueError, match=r"data set among digits, got 'mnist'"):
-        datasets.load("mnist", "test")
+    with pytest.raises(ValueError, match=r"data set among digits, .*ImageNet16-120, got 'mnist'"):
+        Library().load("mnist", "test")
     with pytest.raises(ValueError, match=r"train, test, got 'valid'"):
-        datasets.load("digits", "valid")
+        Library().load("digits", "valid")
     with pytest.raises(ValueError, match=r"split among random20, got 'half'"):
         datasets.split("half", 10, 0)
 

@@ -8,12 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax as scipy_softmax
 
-from harness.metrics import FAMILIES, MEASUREMENTS, family, measure, measure_with_reasons, softmax
+from harness.metrics import (
+    FAMILIES,
+    MEASUREMENTS,
+    OOD_FAMILY,
+    family,
+    measure,
+    measure_as_published,
+    measure_with_reasons,
+    softmax,
+)
 from harness.metrics.binning import BIN_COUNTS
 from harness.metrics.checks import require_labels, require_logits, require_predictions
 
-NAMES = [row.name for row in MEASUREMENTS]
-ERRORS = [row.name for row in MEASUREMENTS if row.higher_is_better is False]
+ROWS = [row for row in MEASUREMENTS if row.family == "study"]
+NAMES = [row.name for row in ROWS]
+ERRORS = [row.name for row in ROWS if row.higher_is_better is False]
 
 
 def close(one, other, tolerance=1e-12):
@@ -31,7 +41,12 @@ def test_measure_returns_the_dictionary_in_its_order(predictions):
 
 
 def test_names_are_unique():
-    assert len(set(NAMES)) == len(NAMES)
+    assert len({row.name for row in MEASUREMENTS}) == len(MEASUREMENTS)
+
+
+def test_every_row_is_a_member_of_one_family():
+    members = [name for member in (*FAMILIES.values(), OOD_FAMILY) for name in member.members]
+    assert members == [row.name for row in MEASUREMENTS]
 
 
 def test_a_phase_has_fifty_published_measurements():
@@ -46,12 +61,12 @@ def test_a_published_column_of_a_space_holds_one_measurement():
     assert all((row.published is None) == (not row.published_in) for row in MEASUREMENTS)
 
 
-@pytest.mark.parametrize("row", MEASUREMENTS, ids=NAMES)
+@pytest.mark.parametrize("row", MEASUREMENTS, ids=lambda row: row.name)
 def test_a_row_of_the_dictionary_is_complete(row):
     assert row.definition
     assert row.source
     assert row.unit in {"probability", "probability^2", "nat", "fraction", "1"}
-    assert row.family in FAMILIES
+    assert row.name in family(row.family).members
     assert row.n_bins in {None, *BIN_COUNTS}
     assert row.function.__doc__.startswith("Return")
 
@@ -65,7 +80,7 @@ def test_a_family_computes_its_members(member, predictions):
 
 def test_values_are_floats_within_their_bounds(predictions):
     values = measure(*predictions)
-    for row in MEASUREMENTS:
+    for row in ROWS:
         value = values[row.name]
         if value is not None:
             assert type(value) is float
@@ -243,8 +258,17 @@ def test_refused_families(families):
 def test_unknown_family_lists_the_known_ones():
     with pytest.raises(ValueError, match="family: expected one of study, got 'sutdy'"):
         measure(GOOD, LABELS, ["sutdy"])
-    with pytest.raises(ValueError, match="family: expected one of study, got ''"):
+    with pytest.raises(ValueError, match="family: expected one of ood, study, got ''"):
         family("")
+
+
+@pytest.mark.parametrize("families", [["ood"], ["study", "ood"]])
+def test_a_family_that_compares_two_image_sets_is_refused(families):
+    message = r"family: ood compares the predictions of two image sets, use .*measure_ood\(.*; measure takes study"
+    with pytest.raises(ValueError, match=message):
+        measure(GOOD, LABELS, families)
+    with pytest.raises(ValueError, match=message):
+        measure_as_published(GOOD.astype(np.float32), LABELS, families)
 
 
 # softmax

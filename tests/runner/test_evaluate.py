@@ -1,17 +1,17 @@
 """Evaluating parcels: what a row holds, what the gate says, and how each kind of fault becomes a failure row."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 
 from harness import datasets, spaces
 from harness.archives import Trial, open_archive, record_dict, write_record
+from harness.datasets import Library
 from harness.metrics import measure, softmax
 from harness.runner.evaluate import Context, evaluate
 from harness.runner.fingerprint import row_fingerprint
 from harness.runner.inference import Inference, accuracy_gate, weights_hash
+from harness.runner.protocols import PROTOCOLS
 from harness.values import FailureKind, ModelKey, Parcel, UnitKey, Variant, WantedRow, WantedUnit
 from harness.zoo import TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
@@ -21,20 +21,22 @@ INDEX = spaces.get("tss").arch_index(topology("NNN1NN"))
 
 
 def unit(recipe, index=INDEX, seed=777, fingerprint=None, calibrators=("none", "temperature"), present=()):
-    images = datasets.load("digits", "test")
+    images = Library().load("digits", "test")
     variants = [Variant("random20", 42, "original", calibrator) for calibrator in calibrators]
-    rows = [WantedRow(v, fingerprint or row_fingerprint("clean", images, v, "float32")) for v in variants]
+    clean = PROTOCOLS["clean"]
+    rows = [WantedRow(v, fingerprint or row_fingerprint(clean, images, None, v, "float32")) for v in variants]
     model = ModelKey("zoo-00000000", "tss", index, "digits", recipe.hp, seed)
     return WantedUnit(UnitKey(model, "clean", "unshifted", 0), tuple(rows), frozenset(present), ("study",), 1)
 
 
 def context(folder, batch_size=500):
-    return Context({"tss": open_archive(folder)}, Inference("cpu", batch_size), cache(datasets.load))
+    return Context({"tss": open_archive(folder)}, Inference("cpu", batch_size), Library())
 
 
 def spoiled(recipe, tmp_path, change):
     """A zoo of one architecture whose weights were changed after training."""
-    prepare_archive(tmp_path, recipe, "tss")
+    folder = archive_folder(tmp_path, recipe, "tss", Library())
+    prepare_archive(folder, "tss")
     network = initialised("tss", spaces.get("tss").arch_str(INDEX), 10, recipe, 777)
     weights = network.state_dict()
     change(weights)
@@ -43,7 +45,6 @@ def spoiled(recipe, tmp_path, change):
         train_losses=(1.0, 1.0), accuracies={"ori-test": 0.1}, losses={"ori-test": 2.3}, train_time_s=1.0,
         eval_time_s=1.0, latency_s=1.0, weights=weights, channels=16, cells=1,
     )  # fmt: skip
-    folder = archive_folder(tmp_path, recipe, "tss")
     write_record(folder, INDEX, record_dict("tss", INDEX, {recipe.hp: [trial]}))
     return folder
 
@@ -51,7 +52,7 @@ def spoiled(recipe, tmp_path, change):
 @pytest.fixture(scope="module")
 def rows(zoo_root, recipe):
     parcel = Parcel("tss", (unit(recipe),))
-    return evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss"))).rows
+    return evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss", Library()))).rows
 
 
 def test_a_unit_gives_its_wanted_rows(rows):
@@ -77,8 +78,8 @@ def test_the_reliability_bins_give_the_ece_of_the_row(rows):
 
 
 def test_calibrators_are_fitted_on_the_fit_part_and_scored_on_the_rest(rows, zoo_root, recipe):
-    record = open_archive(archive_folder(zoo_root, recipe, "tss")).record(INDEX)
-    images = datasets.load("digits", "test")
+    record = open_archive(archive_folder(zoo_root, recipe, "tss", Library())).record(INDEX)
+    images = Library().load("digits", "test")
     network = initialised("tss", record.arch_str, 10, recipe, 0)
     network.load_state_dict(record.weights("digits", 777, recipe.hp))
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in images.normalisation)
@@ -94,14 +95,14 @@ def test_calibrators_are_fitted_on_the_fit_part_and_scored_on_the_rest(rows, zoo
 
 def test_rows_that_are_there_are_not_made_again(rows, zoo_root, recipe):
     parcel = Parcel("tss", (unit(recipe, present=[rows[0]["fingerprint"]]),))
-    evaluated = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss")))
+    evaluated = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss", Library())))
     assert [row["calibrator"] for row in evaluated.rows] == ["temperature"]
     assert evaluated.units_done == 1
 
 
 def test_the_batch_size_does_not_change_a_row(rows, zoo_root, recipe):
     parcel = Parcel("tss", (unit(recipe),))
-    other = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss"), batch_size=77)).rows
+    other = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss", Library()), batch_size=77)).rows
     for a, b in zip(rows, other, strict=True):
         assert a["NLL"] == pytest.approx(b["NLL"], rel=1e-5)
         assert a["fingerprint"] == b["fingerprint"]
@@ -122,7 +123,7 @@ def missing(weights):
 @pytest.mark.parametrize(
     ("change", "stage", "message"),
     [
-        (nan, "inference", "expected finite logits, 900 of 900 images gave NaN or infinity"),
+        (nan, "inference", "expected finite logits, 900 of 900 images of digits/test gave NaN or infinity"),
         (misfit, "weights", "classifier.weight"),
         (missing, "weights", "stem.0.weight"),
     ],
@@ -142,7 +143,7 @@ def test_spoiled_weights_become_a_failure_with_stage_and_reason(recipe, tmp_path
 def test_one_bad_model_does_not_stop_the_others(zoo_root, recipe, tmp_path):
     folder = spoiled(recipe, tmp_path, nan)
     other = spaces.get("tss").arch_index(topology("NNNNNN"))
-    TrainTask(recipe, str(tmp_path)).start()(("tss", other))
+    TrainTask(recipe, {"tss": folder}, Library()).start()(("tss", other))
     evaluated = evaluate(Parcel("tss", tuple(unit(recipe, i) for i in sorted((INDEX, other)))), context(folder))
     assert evaluated.units_done == 1
     assert [failure.unit.key.model.arch_index for failure in evaluated.failures] == [INDEX]
@@ -150,7 +151,7 @@ def test_one_bad_model_does_not_stop_the_others(zoo_root, recipe, tmp_path):
 
 def test_data_that_differ_from_the_plan_are_refused(zoo_root, recipe):
     parcel = Parcel("tss", (unit(recipe, fingerprint="0" * 32),))
-    (failure,) = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss"))).failures
+    (failure,) = evaluate(parcel, context(archive_folder(zoo_root, recipe, "tss", Library()))).failures
     assert "every machine of a run must read the same data files" in failure.message
 
 
@@ -172,7 +173,7 @@ def trial(accuracy, loss):
     ],
 )
 def test_the_gate(accuracy_gap, loss_factor, verdict):
-    images = datasets.load("digits", "test")
+    images = Library().load("digits", "test")
     logits = torch.nn.functional.one_hot(images.labels, 10).float() * 3
     logits[:90] = logits[:90].roll(1, dims=1)
     loss = float(torch.nn.functional.cross_entropy(logits, images.labels))
@@ -182,23 +183,26 @@ def test_the_gate(accuracy_gap, loss_factor, verdict):
 
 
 def test_the_gate_without_a_reference():
-    images = datasets.load("digits", "test")
+    images = Library().load("digits", "test")
     assert accuracy_gate(torch.zeros(900, 10), images, trial(None, None)).verdict == "unrecorded"
 
 
 def test_the_fingerprint_follows_each_input_and_nothing_else():
-    images = datasets.load("digits", "test")
+    images = Library().load("digits", "test")
+    clean, paper = PROTOCOLS["clean"], PROTOCOLS["paper"]
     variant = Variant("random20", 42, "original", "none")
     fingerprints = {
-        row_fingerprint("clean", images, variant, "float32"),
-        row_fingerprint("paper", images, variant, "float32"),
-        row_fingerprint("clean", images.subset(torch.arange(899)), variant, "float32"),
-        row_fingerprint("clean", images, Variant("random20", 43, "original", "none"), "float32"),
-        row_fingerprint("clean", images, Variant("random20", 42, "original", "temperature"), "float32"),
-        row_fingerprint("clean", images, variant, "bfloat16"),
+        row_fingerprint(clean, images, None, variant, "float32"),
+        row_fingerprint(paper, images, None, variant, "float32"),
+        row_fingerprint(clean, images.subset(torch.arange(899)), None, variant, "float32"),
+        row_fingerprint(clean, images, None, Variant("random20", 43, "original", "none"), "float32"),
+        row_fingerprint(clean, images, None, Variant("random20", 42, "original", "temperature"), "float32"),
+        row_fingerprint(clean, images, None, variant, "bfloat16"),
+        row_fingerprint(clean, images, Library().shifted("digits", "ood_uniform", 0), variant, "float32"),
+        row_fingerprint(clean, images, Library().shifted("digits", "ood_constant", 0), variant, "float32"),
     }
-    assert len(fingerprints) == 6
-    assert row_fingerprint("clean", datasets.load("digits", "test"), variant, "float32") in fingerprints
+    assert len(fingerprints) == 8
+    assert row_fingerprint(clean, Library().load("digits", "test"), None, variant, "float32") in fingerprints
 
 
 def test_the_weights_hash_follows_names_values_and_types():
@@ -215,7 +219,8 @@ def test_the_weights_hash_follows_names_values_and_types():
 
 def test_probabilities_of_a_constant_predictor_are_measured(zoo_root, recipe):
     index = spaces.get("tss").arch_index(topology("NNNNNN"))
-    evaluated = evaluate(Parcel("tss", (unit(recipe, index),)), context(archive_folder(zoo_root, recipe, "tss")))
+    folder = archive_folder(zoo_root, recipe, "tss", Library())
+    evaluated = evaluate(Parcel("tss", (unit(recipe, index),)), context(folder))
     pre, _ = evaluated.rows
     assert pre["KDECE"] is None
     assert "KDECE" in pre["reasons"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness import spaces
+from harness.datasets import Library
 from harness.errors import ConfigError
 from harness.runner.plan import Selection, halve, make_plan
 from harness.runner.selection import arch_indices
@@ -15,17 +16,18 @@ from harness.values import Failure, FailureKind, Study
 
 STUDY = Study(
     spaces=("tss", "sss"), archs="all", limit=None, datasets=("digits",), hps=("12",), seeds=(777, 888),
-    protocols=("clean",), conditions=("unshifted",), splits=("random20",), split_seeds=(42,), label_sets=("original",),
-    calibrators=("none", "temperature"), families=("study",),
+    protocols=("clean",), conditions=(("unshifted", 0),), splits=("random20",), split_seeds=(42,),
+    label_sets=("original",), calibrators=("none", "temperature"), families=("study",),
 )  # fmt: skip
 
 
-def selection(space="tss", indices=range(10), hps=("12",)):
-    return Selection("zoo-00000000", space, np.asarray(indices, dtype=np.int64), tuple(hps), 10)
+def selection(space="tss", indices=range(10), hps=("12",), first_seed=777):
+    first_seeds = {("digits", hp): first_seed for hp in hps}
+    return Selection("zoo-00000000", space, np.asarray(indices, dtype=np.int64), tuple(hps), 10, first_seeds)
 
 
 def plan_of(study=STUDY, store=None, selections=None, make=("missing",)):
-    return make_plan(study, selections or [selection(), selection("sss", range(3))], store, make=make)
+    return make_plan(study, selections or [selection(), selection("sss", range(3))], Library(), store, make=make)
 
 
 def units_of(plan, records=4):

@@ -46,7 +46,7 @@ def value_for(column, number):
 def test_every_column_comes_back_with_its_own_value(root):
     written = {column.name: value_for(column, i) for i, column in enumerate(MEASUREMENT_COLUMNS, start=1)}
     write_measurements(root, [written], "r1")
-    (read,) = open_store(str(root.path)).sql("SELECT * FROM measurements").to_arrow_table().to_pylist()
+    (read,) = open_store(str(root.path)).sql("SELECT * FROM all_measurements").to_arrow_table().to_pylist()
     assert read == written
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness import datasets, spaces
+from harness import spaces
 from harness.archives import open_archive
+from harness.datasets import Library
 from harness.networks import build
 from harness.zoo import (
     SSS_SAMPLE,
@@ -44,7 +45,7 @@ def test_the_sample_covers_the_spaces():
 
 @pytest.mark.parametrize("space", ["tss", "sss"])
 def test_the_official_api_reads_the_zoo(zoo_root, recipe, space, capsys):
-    folder = archive_folder(zoo_root, recipe, space)
+    folder = archive_folder(zoo_root, recipe, space, Library())
     ours = open_archive(folder)
     api = nats_bench.create(str(folder), space, fast_mode=True, verbose=False)
     assert len(api) == len(spaces.get(space))
@@ -71,9 +72,9 @@ def test_the_official_api_reads_the_zoo(zoo_root, recipe, space, capsys):
 
 
 def test_recorded_accuracies_are_those_of_the_stored_weights(zoo_root, recipe):
-    images = datasets.load("digits", "test")
+    images = Library().load("digits", "test")
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in images.normalisation)
-    archive = open_archive(archive_folder(zoo_root, recipe, "tss"))
+    archive = open_archive(archive_folder(zoo_root, recipe, "tss", Library()))
     for index in archive.held:
         record = archive.record(index)
         network = build("tss", record.arch_str, 10, 16, 1)
@@ -86,9 +87,9 @@ def test_recorded_accuracies_are_those_of_the_stored_weights(zoo_root, recipe):
 
 
 def test_the_disconnected_cell_is_a_constant_predictor(zoo_root, recipe):
-    archive = open_archive(archive_folder(zoo_root, recipe, "tss"))
+    archive = open_archive(archive_folder(zoo_root, recipe, "tss", Library()))
     record = archive.record(spaces.get("tss").arch_index(topology("NNNNNN")))
-    labels = datasets.load("digits", "test").labels.numpy()
+    labels = Library().load("digits", "test").labels.numpy()
     frequencies = np.bincount(labels) / len(labels)
     for seed in (777, 888):
         recorded = record.trial("digits", seed, recipe.hp).recorded
@@ -97,10 +98,11 @@ def test_the_disconnected_cell_is_a_constant_predictor(zoo_root, recipe):
 
 def test_the_same_recipe_gives_the_same_weights(zoo_root, recipe, tmp_path):
     index = spaces.get("tss").arch_index(topology("NNN1NN"))
-    first = open_archive(archive_folder(zoo_root, recipe, "tss")).record(index)
-    prepare_archive(tmp_path, recipe, "tss")
-    TrainTask(recipe, str(tmp_path)).start()(("tss", index))
-    second = open_archive(archive_folder(tmp_path, recipe, "tss")).record(index)
+    first = open_archive(archive_folder(zoo_root, recipe, "tss", Library())).record(index)
+    folder = archive_folder(tmp_path, recipe, "tss", Library())
+    prepare_archive(folder, "tss")
+    TrainTask(recipe, {"tss": folder}, Library()).start()(("tss", index))
+    second = open_archive(folder).record(index)
     for seed in (777, 888):
         a, b = (record.weights("digits", seed, recipe.hp) for record in (first, second))
         assert all(torch.equal(a[name], b[name]) for name in a)
@@ -110,14 +112,20 @@ def test_the_same_recipe_gives_the_same_weights(zoo_root, recipe, tmp_path):
 
 def test_the_hash_follows_whatever_decides_the_weights(recipe):
     changed = [
-        Recipe("digits", 3, 64, 0.1, 5e-4, 16, 1, (777, 888)),
-        Recipe("digits", 2, 64, 0.2, 5e-4, 16, 1, (777, 888)),
-        Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, (777,)),
+        Recipe("digits", 3, 64, 0.1, 5e-4, 16, 1, False, (777, 888)),
+        Recipe("digits", 2, 64, 0.2, 5e-4, 16, 1, False, (777, 888)),
+        Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, False, (777,)),
+        Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, True, (777, 888)),
     ]
-    assert len({recipe.hash, *(r.hash for r in changed)}) == 4
-    assert recipe.hash == Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, (777, 888)).hash
+    library = Library()
+    assert len({recipe.hash(library), *(r.hash(library) for r in changed)}) == 5
+    assert recipe.hash(library) == Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, False, (777, 888)).hash(Library())
 
 
 def test_what_is_trained_is_not_trained_again(zoo_root, recipe):
-    assert len(missing_records(zoo_root, recipe, "tss")) == 20
-    assert len(missing_records(zoo_root, recipe, "sss")) == 6
+    folders = {space: archive_folder(zoo_root, recipe, space, Library()) for space in ("tss", "sss")}
+    assert len(missing_records(folders["tss"], "tss")) == 20
+    assert len(missing_records(folders["sss"], "sss")) == 6
+    first = sample_indices("tss")[:5]
+    held = open_archive(folders["tss"]).held
+    assert missing_records(folders["tss"], "tss", 5) == [("tss", index) for index in first if index not in held]
