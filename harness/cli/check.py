@@ -56,7 +56,10 @@ def check(settings: Settings, _: argparse.Namespace) -> int:
     if problems:
         return 1
     say("check: everything that was tried can be read, and its networks do what their archive recorded")
-    next_step(f"{settings.command('plan')} shows what there is to do", f"{settings.command('run limit=2')} tries it")
+    next_step(
+        f"{settings.command('plan')} shows what there is to do",
+        f"{settings.command('run')} does it; with limit=2 it takes two architectures of each space",
+    )
     return 0
 
 

@@ -72,7 +72,7 @@ class Config:
     limit: int | None = None
     data_root: str | None = None
     released_only: bool = True
-    image_files: dict[str, str] = field(default_factory=dict)
+    image_files: list[str] = field(default_factory=list)
     archives: ArchivesConf = field(default_factory=ArchivesConf)
     runner: RunnerConf = field(default_factory=RunnerConf)
     zoo: ZooConf = field(default_factory=ZooConf)

@@ -69,7 +69,7 @@ class Settings:
 
     def command(self, name: str) -> str:
         """Return another command with the same overrides, as one would type it."""
-        return f"`{shlex.join(['harness', *name.split(), *self.overrides])}`"
+        return f"`{' '.join(['harness', name, *map(_as_typed, self.overrides)])}`"
 
     def archive_path(self, setting: ArchiveSetting) -> Path:
         """Return the folder of an archive; that of the zoo is named by what its networks are trained on.
@@ -78,6 +78,13 @@ class Settings:
             DataError: It is the zoo, and its training images cannot be read.
         """
         return setting.path or archive_folder(self.zoo_root, self.recipe, setting.space, self.library)
+
+
+def _as_typed(override: str) -> str:
+    """Quote an override for a shell, in double quotes where it has single ones inside."""
+    if "'" in override and not set(override) & set('"$`\\!'):
+        return f'"{override}"'
+    return shlex.quote(override)
 
 
 def convert(config: Mapping[str, Any], overrides: Sequence[str]) -> Settings:
@@ -113,17 +120,24 @@ def _folder(key: str, config: Mapping[str, Any]) -> Path:
 
 
 def _library(config: Mapping[str, Any]) -> Library:
-    root, files = config["data_root"], config["image_files"]
+    root = config["data_root"]
     if root is not None and not Path(root).is_dir():
         raise ConfigError(f"data_root: expected the folder that holds the data sets, there is no folder {root}")
-    for name in files:
-        if name in (UNSHIFTED, *CONDITIONS) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
-            raise ConfigError(
-                f"image_files: expected names of one's own in letters, digits, _ . and -, got {name!r}; known "
-                f"conditions are {', '.join((UNSHIFTED, *CONDITIONS))}"
-            )
     folder = DataFolder(None if root is None else Path(root).absolute(), config["released_only"])
-    return Library(folder, {name: Path(path).absolute() for name, path in files.items()})
+    return Library(folder, _image_files(config["image_files"]))
+
+
+def _image_files(written: Sequence[str]) -> dict[str, Path]:
+    known, files = (UNSHIFTED, *CONDITIONS), {}
+    for text in written:
+        name, colon, path = text.partition(":")
+        if not colon or not path or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
+            raise ConfigError(f"image_files: expected NAME:FILE, the name in letters, digits, _ . and -, got {text!r}")
+        if name in known or name in files:
+            taken = f"known conditions are {', '.join(known)}" if name in known else "it is listed twice"
+            raise ConfigError(f"image_files: {name!r} is taken: {taken}")
+        files[name] = Path(path).absolute()
+    return files
 
 
 def _study(node: Mapping[str, Any], limit: int | None, library: Library) -> Study:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from harness.figures.note import Note
 from harness.figures.settings import expect_one_setting
-from harness.figures.style import house_style, networks, scatter_percent
+from harness.figures.style import house_style, networks, scatter_percent, space_keys
 
 
 def error_against_accuracy(rows: pd.DataFrame, column: str = "ECE_15", *, closer: float | None = None) -> Figure | Note:
@@ -33,7 +33,7 @@ def error_against_accuracy(rows: pd.DataFrame, column: str = "ECE_15", *, closer
         _panel(left, before, column, f"all {networks(len(before))}")
         _panel(right, accurate, column, f"the {networks(len(accurate))} of at least {100 * at_least:.1f} % accuracy")
         left.set_ylabel(f"{column} before calibration (points)")
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        figure.legend(handles=space_keys(before), loc="outside lower center", ncols=2)
     plt.close(figure)
     return figure
 

@@ -5,19 +5,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from harness.figures.note import Note
-from harness.figures.pre_post import MODEL
-from harness.figures.settings import expect_one_setting
+from harness.figures.settings import MODEL, expect_one_setting
 from harness.figures.style import (
     GREY,
     SPACE_COLOURS,
-    SPACE_LABELS,
     SPACE_MARKERS,
     house_style,
+    line_key,
     networks,
     scatter_percent,
+    space_keys,
     spaces_of,
 )
 
@@ -65,12 +64,12 @@ def ood_detection(rows: pd.DataFrame, column: str = "ood_auroc") -> Figure | Not
         for i, space in enumerate(spaces):
             centre = (i + 0.5) / len(spaces) - 0.5  # of the box, from the condition's place
             _boxes(axes, shown.loc[shown["space"] == space, :], column, order, centre, 0.7 / len(spaces))
-        axes.axvline(50, color=GREY, linestyle="--", linewidth=1, label="chance")
+        axes.axvline(50, color=GREY, linestyle="--", linewidth=1)
         axes.set_yticks(range(len(order)), order)
         axes.set(ylim=(len(order) - 0.5, -0.5), xlabel=f"{DETECTION_COLUMNS.get(column, column)}, before calibration")
         axes.set_title("How well shifted images are told from unshifted ones")
         axes.grid(visible=False, axis="y")
-        figure.legend(handles=_keys(shown), loc="outside lower center", ncols=3)
+        figure.legend(handles=[*space_keys(shown), line_key("chance")], loc="outside lower center", ncols=3)
     plt.close(figure)
     return figure
 
@@ -118,7 +117,7 @@ def ood_against_accuracy(rows: pd.DataFrame, unshifted: pd.DataFrame, column: st
         if len(conditions) > len(drawn):
             lines.append(f"the first {len(drawn)} of {len(conditions)} conditions")
         figure.suptitle("\n".join(lines), fontsize=11)
-        figure.legend(handles=_keys(able), loc="outside lower center", ncols=3)
+        figure.legend(handles=[*space_keys(able), line_key("chance")], loc="outside lower center", ncols=3)
     plt.close(figure)
     return figure
 
@@ -154,8 +153,8 @@ def _detected(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 def _with_unshifted(rows: pd.DataFrame, unshifted: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the detected rows, with what was measured of their networks on unshifted images: accuracy and ``x``."""
     expect_one_setting(unshifted)
-    before = unshifted.loc[unshifted["calibrator"] == "none", MODEL]
-    known = before.assign(accuracy=unshifted["acc"], x=unshifted[column]).dropna(subset=["accuracy", "x"])
+    before = unshifted.loc[unshifted["calibrator"] == "none", :]
+    known = before.assign(accuracy=before["acc"], x=before[column])[[*MODEL, "accuracy", "x"]].dropna()
     detected = _detected(rows, "ood_auroc")
     return detected.assign(is_labelled=detected["acc"].notna()).merge(known, on=MODEL, validate="many_to_one")
 
@@ -198,20 +197,3 @@ def _boxes(axes: Axes, rows: pd.DataFrame, column: str, order: list[str], centre
                 linewidth=0,
                 zorder=3,
             )
-
-
-def _keys(shown: pd.DataFrame) -> list[Line2D]:
-    """Return the legend: the spaces with their numbers of networks, and the line of chance."""
-    each = shown.drop_duplicates(MODEL)
-    keys = [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker=SPACE_MARKERS[space],
-            color=SPACE_COLOURS[space],
-            label=f"{SPACE_LABELS[space]}, {networks(len(each[each['space'] == space]))}",
-        )
-        for space in spaces_of(each)
-    ]
-    return [*keys, Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="chance")]

@@ -6,10 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.figures.note import Note
-from harness.figures.settings import expect_one_setting
-from harness.figures.style import diagonal, house_style, networks, scatter_percent
-
-MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
+from harness.figures.settings import MODEL, expect_one_setting
+from harness.figures.style import diagonal, house_style, line_key, networks, scatter_percent, space_keys
 
 
 def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.DataFrame:
@@ -52,11 +50,11 @@ def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure | Not
     high = 105 * float(pairs[["pre", "post"]].max().max()) or 1.0
     with house_style():
         figure, axes = plt.subplots(figsize=(5.6, 5.0))
-        diagonal(axes, high, "no change")
+        diagonal(axes, high)
         scatter_percent(axes, pairs, "pre", "post")
         better = np.count_nonzero(pairs["post"] < pairs["pre"])
         axes.set(xlabel=f"{column} before (points)", ylabel=f"{column} after (points)", xlim=(0, high), ylim=(0, high))
         axes.set_title(f"Temperature scaling lowers {column}\nof {better:,} of {networks(len(pairs))}")
-        axes.legend(loc="upper left")
+        axes.legend(handles=[*space_keys(pairs), line_key("no change")], loc="upper left")
     plt.close(figure)
     return figure

@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.figures.note import Note
-from harness.figures.pre_post import MODEL
-from harness.figures.settings import expect_one_setting
-from harness.figures.style import PHASE_LABELS, diagonal, house_style, networks, scatter_percent
+from harness.figures.settings import MODEL, expect_one_setting
+from harness.figures.style import PHASE_LABELS, diagonal, house_style, line_key, networks, scatter_percent, space_keys
 
 
 def paper_against_clean(clean: pd.DataFrame, paper: pd.DataFrame, column: str = "ECE_15") -> Figure | Note:
@@ -34,7 +33,7 @@ def paper_against_clean(clean: pd.DataFrame, paper: pd.DataFrame, column: str = 
         for axes, phase in zip(all_axes[0], phases, strict=True):
             _panel(axes, pairs.loc[pairs["calibrator"] == phase, :], PHASE_LABELS[phase])
             axes.set(xlabel=f"{column}, protocol clean (points)", ylabel=f"{column}, protocol paper (points)")
-        figure.legend(*all_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.legend(handles=[*space_keys(pairs), line_key("equal")], loc="outside lower center", ncols=3)
     plt.close(figure)
     return figure
 
@@ -53,7 +52,7 @@ def _pairs(clean: pd.DataFrame, paper: pd.DataFrame, column: str) -> pd.DataFram
 
 def _panel(axes: Axes, pairs: pd.DataFrame, phase: str) -> None:
     high = 105 * float(pairs[["clean", "paper"]].max().max()) or 1.0
-    diagonal(axes, high, "equal")
+    diagonal(axes, high)
     scatter_percent(axes, pairs, "clean", "paper")
     above = np.count_nonzero(pairs["paper"] > pairs["clean"])
     axes.set_title(f"{phase}\npaper above clean: {above:,} of {networks(len(pairs))}")

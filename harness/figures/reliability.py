@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from harness.figures.note import Note
 from harness.figures.settings import expect_one_setting
-from harness.figures.style import BARS, GREY, OVER, PHASE_LABELS, UNDER, diagonal, house_style
+from harness.figures.style import BARS, OVER, PHASE_LABELS, UNDER, diagonal, house_style, line_key
 
 _N_BINS = 15
 _FEW = 10
@@ -78,7 +78,7 @@ def reliability_diagrams(rows: pd.DataFrame, chosen: Sequence[tuple[str, int, in
         size = (width * len(phases), height * len(lines) + 0.5)
         figure, all_axes = plt.subplots(len(lines), len(phases), figsize=size, squeeze=False, sharex=True, sharey=True)
         for line, line_axes in zip(lines, all_axes, strict=True):
-            _draw_line(line, line_axes, phases)
+            _draw_line(line, list(line_axes), phases)
         for axes in all_axes[-1]:
             axes.set_xlabel("confidence (fraction)")
         figure.legend(handles=_keys(), loc="outside lower center", ncols=4)
@@ -140,5 +140,5 @@ def _keys() -> list[Patch | Line2D]:
         Patch(color=BARS, label="accuracy"),
         Patch(color=OVER, label="over-confident by"),
         Patch(color=UNDER, label="under-confident by"),
-        Line2D([], [], color=GREY, ls="--", label="calibrated"),
+        line_key("calibrated"),
     ]

@@ -4,8 +4,10 @@ from collections.abc import Collection
 
 import pandas as pd
 
+MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
+"""The columns that name a network."""
+
 _SETTING = ["dataset", "hp", "split", "split_seed", "label_set"]
-_NETWORK = ["source", "space", "arch_index", "seed"]
 _COMPARABLE = ["dataset", "protocol", "condition", "severity", "split", "split_seed", "label_set"]
 
 
@@ -15,7 +17,7 @@ def setting_table(rows: pd.DataFrame) -> pd.DataFrame:
     Args:
         rows: Measurement rows of one protocol and condition, or their keys alone.
     """
-    each = rows.drop_duplicates([*_SETTING, *_NETWORK])
+    each = rows.drop_duplicates([*_SETTING, *MODEL])
     counted = each.groupby(_SETTING, as_index=False).agg(networks=("arch_index", "size"))
     return counted.sort_values(["networks", *_SETTING], ascending=[False] + [True] * len(_SETTING), ignore_index=True)
 

@@ -7,6 +7,9 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from harness.figures.settings import MODEL
 
 SPACE_COLOURS = {"tss": "#0072b2", "sss": "#d55e00"}
 SPACE_MARKERS = {"tss": "o", "sss": "s"}
@@ -48,14 +51,13 @@ def scatter_percent(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
         axes.scatter(
             100 * chosen[x],
             100 * chosen[y],
-            s=5 if many else 34,
-            alpha=0.4 if many else 0.85,
+            s=4 if many else 34,
+            alpha=0.2 if many else 0.85,
             color=SPACE_COLOURS[name],
             marker=SPACE_MARKERS[name],
             edgecolor="none" if many else "white",
             linewidth=0.5,
             rasterized=many,
-            label=f"{SPACE_LABELS[name]}, {networks(len(chosen))}",
         )
 
 
@@ -64,9 +66,30 @@ def spaces_of(rows: pd.DataFrame) -> list[str]:
     return sorted(set(rows["space"]), reverse=True)
 
 
-def diagonal(axes: Axes, high: float, label: str | None = None) -> None:
+def space_keys(rows: pd.DataFrame) -> list[Line2D]:
+    """Return the lines of a legend that say which points are of which space, and of how many networks."""
+    each = rows.drop_duplicates(MODEL)
+    return [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker=SPACE_MARKERS[name],
+            color=SPACE_COLOURS[name],
+            label=f"{SPACE_LABELS[name]}, {networks(len(each[each['space'] == name]))}",
+        )
+        for name in spaces_of(each)
+    ]
+
+
+def line_key(label: str) -> Line2D:
+    """Return the line of a legend that says what a dashed line means."""
+    return Line2D([], [], color=GREY, linestyle="--", linewidth=1, label=label)
+
+
+def diagonal(axes: Axes, high: float) -> None:
     """Draw the line of equal values from 0 to ``high``."""
-    axes.plot([0, high], [0, high], color=GREY, linestyle="--", linewidth=1, label=label, zorder=1)
+    axes.plot([0, high], [0, high], color=GREY, linestyle="--", linewidth=1, zorder=1)
 
 
 def networks(n: int) -> str:

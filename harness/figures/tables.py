@@ -4,7 +4,8 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from harness.figures.note import Note
-from harness.figures.pre_post import MODEL, joined
+from harness.figures.pre_post import joined
+from harness.figures.settings import MODEL
 
 
 def models_table(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:

@@ -197,9 +197,9 @@ def _wanted(
         WantedRow(variant, row_fingerprint(protocol, test, shifted, variant, PRECISION))
         for variant in protocol.variants(study)
     )
-    if shifted is None:
-        return Wanted(rows, study.families)
-    return Wanted(rows, (*(study.families if shifted.labels is not None else ()), OOD_FAMILY.name))
+    of_labels = study.families if shifted is None or shifted.labels is not None else ()
+    of_shift = () if shifted is None else (OOD_FAMILY.name,)
+    return Wanted(rows, tuple(sorted((*of_labels, *of_shift))))
 
 
 def _rows_table(wanted: Mapping[tuple[Any, ...], Wanted]) -> pa.Table:

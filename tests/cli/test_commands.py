@@ -112,9 +112,11 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
             ["data_root=/nowhere"],
             r"data_root: .* there is no folder /nowhere",
         ),
-        (["image_files={fog:/x.npy}"], r"image_files: expected names of one's own .* got 'fog'"),
-        (["image_files={a/b:/x.npy}"], r"image_files: expected names of one's own .* got 'a/b'"),
-        (["image_files={mine:/nowhere.npy}", "study.conditions=[mine]"], r"mine.*/nowhere.npy"),
+        (["image_files=[fog:/x.npy]"], r"image_files: 'fog' is taken: known conditions are unshifted, ood_uniform"),
+        (["image_files=[a:/x.npy,a:/y.npy]"], r"image_files: 'a' is taken: it is listed twice"),
+        (["image_files=[a/b:/x.npy]"], r"image_files: expected NAME:FILE, .* got 'a/b:/x.npy'"),
+        (["image_files=[/x.npy]"], r"image_files: expected NAME:FILE, .* got '/x.npy'"),
+        (["image_files=[mine:/nowhere.npy]", "study.conditions=[mine]"], r"image_files.mine: .*/nowhere.npy"),
         (["study.seeds=[one]"], "could not be converted to Integer"),
         (["study.seeds=[]"], r"study.seeds: expected at least one value"),
         (["study.seeds=[777,777]"], r"777 is listed twice"),
@@ -377,7 +379,7 @@ def test_the_wide_layout_has_the_published_names_and_the_tidy_one_every_value(ha
         *("config", "acc", "correct_confidence", "incorrect_confidence", "arch"),
         *("pre_ECE_5", "post_ECE_5", "pre_ECE_10", "post_ECE_10"),
     ]
-    assert columns[-2:] == ["pre_Brier", "post_Brier"]
+    assert columns[-4:] == ["pre_Brier", "post_Brier", "auc_cifar10c", "auc_svhn"]
     assert len([name for name in columns if name.startswith(("pre_", "post_"))]) == 100
     key = ["space", "arch_index", "seed"]
     for calibrator, phase in (("none", "pre"), ("temperature", "post")):

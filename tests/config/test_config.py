@@ -80,5 +80,5 @@ def test_architectures_are_written_as_they_are_documented(archs):
 
 
 def test_hints_repeat_the_overrides():
-    settings = compose(["results=/tmp/a b", "zoo.epochs=1"])
-    assert settings.command("zoo train") == "`harness zoo train 'results=/tmp/a b' zoo.epochs=1`"
+    settings = compose(["results=/tmp/a b", "zoo.epochs=1", "study.hps=['01']"])
+    assert settings.command("zoo train") == "`harness zoo train 'results=/tmp/a b' zoo.epochs=1 \"study.hps=['01']\"`"

@@ -1,122 +1,177 @@
 """Figures draw what they are given, join by key and not by position, and refuse rows that they would mix up."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from harness.figures import (
+    Note,
     error_against_accuracy,
+    error_over_bin_sizes,
     models_table,
     most_complete_setting,
+    notable_networks,
+    ood_against_accuracy,
+    ood_detection,
+    ood_table,
+    paper_against_clean,
     pre_against_post,
     reliability_diagrams,
-    reliability_of_most_accurate,
     setting_table,
+    styled,
 )
 from harness.figures.pre_post import joined
 
 
-def rows_of(n=6, calibrators=("none", "temperature")):
-    rng = np.random.default_rng(0)
-    return pd.DataFrame(
-        {
-            "source": "zoo-0",
-            "space": "tss" if i % 2 else "sss",
-            "arch_index": i,
-            "dataset": "digits",
-            "hp": "12",
-            "protocol": "clean",
-            "condition": "unshifted",
-            "severity": 0,
-            "split": "random20",
-            "split_seed": 42,
-            "label_set": "original",
-            "seed": 777,
-            "calibrator": calibrator,
-            "acc": 0.9 + i / 100,
-            "ECE_15": 0.1 + i / 100 - (0.05 if calibrator == "temperature" else 0),
-            "NLL": 0.3,
-            "temperature": None if calibrator == "none" else 1.2,
-            "bin15_count": rng.multinomial(100, np.ones(15) / 15),
-            "bin15_confidence": (np.arange(15) + 0.5) / 15,
-            "bin15_accuracy": rng.random(15),
-        }
-        for i in range(n)
-        for calibrator in calibrators
-    )
+def every_figure(make, rows, shifted):
+    """Every figure function on some rows and shifted rows, by name."""
+    return {
+        "reliability": reliability_diagrams(rows, notable_networks(rows)),
+        "accuracy": error_against_accuracy(rows),
+        "pre_post": pre_against_post(rows),
+        "bin_sizes": error_over_bin_sizes(rows, make.bin_columns),
+        "ood": ood_detection(shifted),
+        "ood_accuracy": ood_against_accuracy(shifted, rows),
+        "protocols": paper_against_clean(rows, rows.assign(protocol="paper")),
+    }
 
 
-def test_pre_and_post_are_joined_by_key():
-    rows = rows_of()
-    shuffled = rows.sample(frac=1, random_state=1)
-    pairs = joined(shuffled, "ECE_15")
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_every_figure_has_labels_and_can_be_saved(make, n):
+    for name, figure in every_figure(make, make.rows(n), make.shifted(n=n)).items():
+        assert isinstance(figure, Figure), name
+        drawn = [axes for axes in figure.axes if axes.axison]
+        assert all(axes.get_title() for axes in drawn), name
+        assert any(axes.get_xlabel() for axes in drawn), name
+        assert any(axes.get_ylabel() or len(axes.get_yticklabels()) for axes in drawn), name
+        for form, start in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+            file = io.BytesIO()
+            figure.savefig(file, format=form)
+            assert file.getvalue().startswith(start), name
+
+
+@pytest.mark.parametrize("case", ["empty", "all null"])
+def test_every_figure_of_nothing_is_a_note(make, case):
+    def change(rows):
+        return rows.iloc[:0] if case == "empty" else make.nulls(rows)
+
+    for name, note in every_figure(make, change(make.rows()), change(make.shifted())).items():
+        assert isinstance(note, Note), name
+        assert note._repr_markdown_(), name
+
+
+@pytest.mark.parametrize("column", ["condition", "protocol", "split_seed", "dataset", "hp"])
+def test_rows_of_several_settings_are_never_pooled(make, column):
+    other = make.rows(3).assign(**{column: 43 if column == "split_seed" else "another"}, arch_index=[10] * 2 + [11] * 4)
+    mixed = pd.concat([make.rows(), other])
+    for draw in (
+        error_against_accuracy,
+        pre_against_post,
+        notable_networks,
+        lambda rows: reliability_diagrams(rows, []),
+        lambda rows: error_over_bin_sizes(rows, make.bin_columns),
+        lambda rows: ood_against_accuracy(make.shifted(), rows),
+        lambda rows: paper_against_clean(rows, rows),
+    ):
+        with pytest.raises(ValueError, match=f"expected rows of one {column}, got {column}: "):
+            draw(mixed)
+
+
+def test_each_space_may_have_a_budget_of_its_own(make):
+    rows = make.rows()
+    rows.loc[rows["space"] == "sss", "hp"] = "90"
+    assert isinstance(error_against_accuracy(rows), Figure)
+
+
+def test_pre_and_post_are_joined_by_key(make):
+    pairs = joined(make.rows().sample(frac=1, random_state=1), "ECE_15")
     assert len(pairs) == 6
     assert np.allclose(pairs["pre"] - pairs["post"], 0.05)
 
 
-def test_several_rows_of_one_network_are_refused():
-    rows = pd.concat([rows_of(), rows_of()])
+def test_several_rows_of_one_network_are_refused(make):
     with pytest.raises(ValueError, match="one row per network and calibrator"):
-        pre_against_post(rows)
+        pre_against_post(pd.concat([make.rows(), make.rows()]))
 
 
-def test_a_network_without_post_rows_is_left_out_of_the_join():
-    rows = rows_of()
+def test_a_network_without_post_rows_is_left_out_of_the_join(make):
+    rows = make.rows()
     pairs = joined(rows[~((rows["arch_index"] == 0) & (rows["calibrator"] == "temperature"))], "ECE_15")
     assert sorted(pairs["arch_index"]) == [1, 2, 3, 4, 5]
 
 
-def test_the_scatter_shows_every_network_once():
-    figure = error_against_accuracy(rows_of(calibrators=("none",)))
-    all_networks, accurate = figure.axes
-    assert sum(len(points.get_offsets()) for points in all_networks.collections) == 6
-    assert accurate.get_title() == "the 6 of at least 90 % accuracy"
-    assert all(axes.get_xlabel() for axes in figure.axes)
+def points(axes):
+    return np.concatenate([drawn.get_offsets().data for drawn in axes.collections])
 
 
-def text_of(figure):
-    return " ".join(text.get_text() for text in figure.texts)
+def test_the_scatter_shows_every_network_once_and_the_more_accurate_half_closer(make):
+    all_networks, accurate = error_against_accuracy(make.rows(calibrators=("none",))).axes
+    assert sorted(points(all_networks)[:, 0].round(6)) == [90, 91, 92, 93, 94, 95]
+    assert accurate.get_title() == "the 3 networks of at least 92.5 % accuracy"
+    assert sorted(points(accurate)[:, 0].round(6)) == [93, 94, 95]
+    _, chosen = error_against_accuracy(make.rows(), closer=0.95).axes
+    assert chosen.get_title() == "the 1 network of at least 95.0 % accuracy"
 
 
-def test_what_cannot_be_drawn_says_which_rows_are_missing():
-    none = rows_of().iloc[:0]
-    assert "`harness run`" in text_of(reliability_of_most_accurate(most_complete_setting(none)))
-    assert "study.calibrators=[none" in text_of(error_against_accuracy(rows_of(calibrators=("temperature",))))
-    assert "study.calibrators=[none,temperature]" in text_of(pre_against_post(rows_of(calibrators=("none",))))
-    assert models_table(none, none.assign(arch_str="", gate="")).empty
-    assert setting_table(none).empty
+def test_the_same_rows_in_another_order_are_the_same_figure(make):
+    def drawn(rows):
+        return [points(axes).tolist() for axes in error_against_accuracy(rows).axes]
+
+    assert drawn(make.rows()) == drawn(make.rows().sample(frac=1, random_state=3))
 
 
-def test_the_most_complete_setting_is_chosen_and_named():
-    rows = pd.concat([rows_of(3).assign(split_seed=1), rows_of(6).assign(split_seed=42)])
-    chosen = most_complete_setting(rows)
-    assert set(chosen["split_seed"]) == {42}
-    assert setting_table(chosen)[["split_seed", "networks"]].to_numpy().tolist() == [[42, 6]]
+def test_many_networks_are_drawn_as_an_image(make):
+    rows = make.rows(1, calibrators=("none",))
+    many = pd.concat([rows] * 4000, ignore_index=True).assign(arch_index=range(4000))
+    assert all(drawn.get_rasterized() for drawn in error_against_accuracy(many).axes[0].collections)
 
 
-def test_the_most_accurate_network_is_shown_before_and_after():
-    figure = reliability_of_most_accurate(rows_of())
-    assert "tss 5, seed 777" in figure.get_suptitle()
-    assert [axes.get_title().splitlines()[0] for axes in figure.axes] == [
-        "before calibration",
-        "after temperature scaling",
-    ]
+def test_before_and_after_says_how_many_improve(make):
+    rows = make.rows()
+    rows.loc[(rows["arch_index"] == 5) & (rows["calibrator"] == "temperature"), "ECE_15"] = 0.9
+    (axes,) = pre_against_post(rows).axes
+    assert axes.get_title().endswith("of 5 of 6 networks")
 
 
-def test_a_reliability_diagram_per_row_with_empty_bins():
-    rows = rows_of(1)
-    rows.at[0, "bin15_count"] = np.eye(15, dtype=int)[14] * 100
-    rows.at[0, "bin15_confidence"] = [None] * 14 + [0.97]
-    rows.at[0, "bin15_accuracy"] = [None] * 14 + [0.95]
-    figure = reliability_diagrams(rows, "one network")
-    assert len(figure.axes) == 2
-    assert "before calibration" in figure.axes[0].get_title()
-    with pytest.raises(ValueError, match="at least one row"):
-        reliability_diagrams(rows[:0], "none")
+def test_what_cannot_be_drawn_says_which_rows_are_missing(make):
+    assert "`harness run`" in reliability_diagrams(make.rows().iloc[:0], []).text
+    assert "study.calibrators=[none" in error_against_accuracy(make.rows(calibrators=("temperature",))).text
+    assert "study.calibrators=[none,temperature]" in pre_against_post(make.rows(calibrators=("none",))).text
+    assert "study.conditions=[unshifted,ood_uniform]" in ood_detection(make.rows()).text
+    assert "study.protocols=[clean,paper]" in paper_against_clean(make.rows(), make.rows().iloc[:0]).text
 
 
-def test_the_table_has_a_line_per_network_the_most_accurate_first():
-    rows = rows_of()
+def test_tables_of_nothing_are_empty_and_shown_as_their_note(make):
+    none = make.rows().iloc[:0]
+    for table in (models_table(none, none.assign(arch_str="", gate="")), setting_table(none), ood_table(none)):
+        assert table.empty
+        assert styled(table, empty="Nothing.") == Note("Nothing.")
+
+
+def test_a_table_is_shown_without_row_numbers(make):
+    page = styled(setting_table(make.rows())).to_html()
+    assert "row_heading" not in page
+    assert "text-align: left" in page
+
+
+def test_the_most_complete_setting_is_chosen_and_named(make):
+    rows = pd.concat([make.rows(3, split_seed=1), make.rows(6)])
+    assert most_complete_setting(rows) == {
+        "dataset": "digits",
+        "hp": "12",
+        "split": "random20",
+        "split_seed": 42,
+        "label_set": "original",
+    }
+    assert setting_table(rows)[["split_seed", "networks"]].to_numpy().tolist() == [[42, 6], [1, 3]]
+    assert most_complete_setting(rows.iloc[:0]) == {"dataset": []}
+
+
+def test_the_table_has_a_line_per_network_the_most_accurate_first(make):
+    rows = make.rows()
     models = rows[rows["calibrator"] == "none"].assign(arch_str="x", gate="pass")
     table = models_table(rows, models)
     assert table["index"].tolist() == [5, 4, 3, 2, 1, 0]

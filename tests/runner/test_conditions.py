@@ -26,7 +26,7 @@ def arguments(overrides, tmp_path_factory):
     pixels = test.images.permute(0, 2, 3, 1).numpy()
     np.save(root / "same.npy", pixels)
     np.savez(root / "darker.npz", images=pixels // 2, labels=test.labels.numpy())
-    files = f"image_files={{same:'{root}/same.npy',darker:'{root}/darker.npz'}}"
+    files = f"image_files=[same:{root}/same.npy,darker:{root}/darker.npz]"
     conditions = "study.conditions=[unshifted,ood_inverted,ood_uniform,same,darker]"
     return [*overrides, f"results={root}", files, conditions, "study.spaces=[tss]"]
 
@@ -77,27 +77,34 @@ def test_images_of_the_same_kind_cannot_be_told_apart(rows):
     assert of(rows, "same")["ood_auroc"].between(0.47, 0.53).all()
 
 
-def test_a_constant_predictor_tells_nothing_apart(rows, zoo_root, recipe):
+def test_a_constant_predictor_tells_nothing_apart(rows):
     constant = of(rows, "ood_uniform")
     assert (constant["ood_auroc"] == 0.5).any()
 
 
-def logits(zoo_root, recipe, index, seed, pixels):
-    record = open_archive(archive_folder(zoo_root, recipe, "tss", Library())).record(index)
-    network = initialised("tss", record.arch_str, 10, recipe, 0)
-    network.load_state_dict(record.weights("digits", seed, recipe.hp))
+@pytest.fixture(scope="module")
+def logits(zoo_root, recipe):
+    """What a network says of some pixels, computed plainly."""
+    archive = open_archive(archive_folder(zoo_root, recipe, "tss", Library()))
     norm = Library().load("digits", "test").normalisation
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in norm)
-    with torch.no_grad():
-        return network.eval()((pixels.float() / 255 - mean) / std).double().numpy()
+
+    def plain(index, seed, pixels):
+        record = archive.record(index)
+        network = initialised("tss", record.arch_str, 10, recipe, 0)
+        network.load_state_dict(record.weights("digits", seed, recipe.hp))
+        with torch.no_grad():
+            return network.eval()((pixels.float() / 255 - mean) / std).double().numpy()
+
+    return plain
 
 
-def test_rows_are_what_independent_code_gives(rows, zoo_root, recipe):
+def test_rows_are_what_independent_code_gives(rows, logits):
     test = Library().load("digits", "test")
     scored = datasets.split("random20", 900, 42).evaluation
     for (index, seed), row in of(rows, "ood_inverted", "temperature").iterrows():
-        inside = softmax(logits(zoo_root, recipe, index, seed, test.images)[scored] / row["temperature"])
-        outside = softmax(logits(zoo_root, recipe, index, seed, 255 - test.images) / row["temperature"])
+        inside = softmax(logits(index, seed, test.images)[scored] / row["temperature"])
+        outside = softmax(logits(index, seed, 255 - test.images) / row["temperature"])
         is_ood = np.repeat([0, 1], [len(inside), len(outside)])
         entropy = [-np.sum(p * np.log(np.maximum(p, 1e-300)), axis=1) for p in (inside, outside)]
         assert row["ood_auroc"] == pytest.approx(roc_auc_score(is_ood, np.concatenate(entropy)), abs=2e-4)
@@ -105,7 +112,7 @@ def test_rows_are_what_independent_code_gives(rows, zoo_root, recipe):
         expected = average_precision_score(is_ood, doubt)
         assert row["ood_aupr_max_prob"] == pytest.approx(expected, abs=2e-4)
     for (index, seed), row in of(rows, "darker").iterrows():
-        probs = softmax(logits(zoo_root, recipe, index, seed, test.images // 2)[scored])
+        probs = softmax(logits(index, seed, test.images // 2)[scored])
         expected = measure(probs, test.labels.numpy()[scored])
         assert row["acc"] == pytest.approx(expected["acc"], abs=2e-3)
         assert row["Brier"] == pytest.approx(expected["Brier"], rel=1e-3)

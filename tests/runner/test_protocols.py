@@ -43,13 +43,20 @@ def rows(root):
     return open_store(str(root / "store")).measurements(protocol="paper", condition="unshifted").df()
 
 
-def logits_of(zoo_root, recipe, index, normalisation, pixels):
-    record = open_archive(archive_folder(zoo_root, recipe, "tss", Library())).record(index)
-    network = initialised("tss", record.arch_str, 10, recipe, 0)
-    network.load_state_dict(record.weights("digits", 777, recipe.hp))
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in normalisation)
-    with torch.no_grad():
-        return network.eval()((pixels.float() / 255 - mean) / std)
+@pytest.fixture(scope="module")
+def logits_of(zoo_root, recipe):
+    """What a network says of some pixels, shown with some constants, computed plainly."""
+    archive = open_archive(archive_folder(zoo_root, recipe, "tss", Library()))
+
+    def plain(index, normalisation, pixels):
+        record = archive.record(index)
+        network = initialised("tss", record.arch_str, 10, recipe, 0)
+        network.load_state_dict(record.weights("digits", 777, recipe.hp))
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in normalisation)
+        with torch.no_grad():
+            return network.eval()((pixels.float() / 255 - mean) / std)
+
+    return plain
 
 
 def plain_ece(probs, labels):
@@ -75,17 +82,17 @@ def plain_temperature(logits, labels):
     return chosen
 
 
-def test_paper_rows_are_what_the_published_steps_give(rows, zoo_root, recipe):
+def test_paper_rows_are_what_the_published_steps_give(rows, logits_of):
     test = Library().load("digits", "test")
     part = datasets.split("random20", 900, 42)
     for index in sorted(set(rows["arch_index"])):
         pre, post = (rows[(rows["arch_index"] == index) & (rows["calibrator"] == c)].iloc[0] for c in CALIBRATORS)
-        logits = logits_of(zoo_root, recipe, index, PRE, test.images)
+        logits = logits_of(index, PRE, test.images)
         probs = torch.softmax(logits, dim=1)
         assert pre["acc"] == pytest.approx(float((logits.argmax(1) == test.labels).double().mean()))
         assert pre["ECE_15"] == pytest.approx(plain_ece(probs, test.labels), abs=2e-6)
         assert pre["NLL"] == pytest.approx(float(torch.nn.functional.nll_loss(probs.log(), test.labels)), rel=1e-4)
-        after = logits_of(zoo_root, recipe, index, POST, test.images)
+        after = logits_of(index, POST, test.images)
         fitted = plain_temperature(after[part.fit], test.labels[part.fit])
         assert post["temperature"] == pytest.approx(fitted)
         scored = torch.softmax(after[part.evaluation] / fitted, dim=1)
@@ -121,13 +128,13 @@ def test_the_protocols_are_kept_apart(root):
     )
 
 
-def test_paper_shows_ood_images_with_its_own_constants(root, zoo_root, recipe):
+def test_paper_shows_ood_images_with_its_own_constants(root, logits_of):
     found = open_store(str(root / "store")).measurements(protocol="paper", condition="ood_inverted", calibrator="none")
     test = Library().load("digits", "test")
     for _, row in found.df().iterrows():
         scores = []
         for pixels in (test.images, 255 - test.images):
-            probs = torch.softmax(logits_of(zoo_root, recipe, row["arch_index"], PRE, pixels), dim=1).double().numpy()
+            probs = torch.softmax(logits_of(row["arch_index"], PRE, pixels), dim=1).double().numpy()
             scores.append(-np.sum(np.where(probs > 0, probs * np.log(np.maximum(probs, 1e-300)), 0), axis=1))
         expected = roc_auc_score([0] * 900 + [1] * 900, np.concatenate(scores))
         assert row["ood_auroc"] == pytest.approx(expected, abs=2e-4)
