@@ -18,11 +18,12 @@ _MOST = 20
 def status(settings: Settings, _: argparse.Namespace) -> int:
     """Print the state of the store; return 0, or 1 if units have failed."""
     store = open_store(str(settings.store))
+    model = "source, space, arch_index, dataset, hp, seed"
     rows = store.sql(
-        "SELECT space, dataset, hp, protocol, condition, split, split_seed::VARCHAR, calibrator, count(*) AS models"
+        f"SELECT space, dataset, hp, protocol, condition, severity, count(DISTINCT ({model})) AS models, count(*) AS n"
         " FROM all_measurements WHERE gate IS DISTINCT FROM 'fail' GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    columns = ("space", "dataset", "hp", "protocol", "condition", "split", "split seed", "calibrator", "models")
+    columns = ("space", "dataset", "hp", "protocol", "condition", "severity", "models", "rows")
     print_table(f"measurements in {settings.store}", columns, rows)
     print_gate(store)
     for beat in live_workers(store.root):

@@ -88,34 +88,23 @@ def ood_against_accuracy(rows: pd.DataFrame, unshifted: pd.DataFrame, column: st
     Raises:
         ValueError: The rows are of several settings.
     """
-    shown = _with_unshifted(rows, unshifted, column)
+    detected = _detected(rows, "ood_auroc")
+    conditions = _unlabelled_first(detected)
+    drawn = conditions[:_MOST_PANELS]
+    shown = _with_unshifted(detected.loc[detected["shown_as"].isin(drawn), :], unshifted, column)
     if shown.empty:
         return Note("No network has rows of both out-of-distribution and unshifted images before calibration.")
     able_from = shown["accuracy"].median() / 2
     able = shown.loc[shown["accuracy"] >= able_from, :]
-    conditions = able.sort_values(["is_labelled", "shown_as"])["shown_as"].drop_duplicates().tolist()
-    drawn = conditions[:_MOST_PANELS]
-    x = ("accuracy", "%") if column == "acc" else (column, "points")
-    n_across = min(3, len(drawn))
-    n_down = -(-len(drawn) // n_across)
+    name, unit = ("accuracy", "%") if column == "acc" else (column, "points")
+    lines = [f"Detection against {name} on unshifted images, before calibration"]
+    n_left_out = len(shown.drop_duplicates(MODEL)) - len(able.drop_duplicates(MODEL))
+    if n_left_out:
+        lines.append(f"{networks(n_left_out)} of less than {100 * able_from:.0f} % accuracy left out")
+    if len(conditions) > len(drawn):
+        lines.append(f"the first {len(drawn)} of {len(conditions)} conditions")
     with house_style():
-        size = (max(6.4, 3.2 * n_across), 3.0 * n_down + 1.4)
-        figure, all_axes = plt.subplots(n_down, n_across, figsize=size, squeeze=False, sharex=True, sharey=True)
-        for axes, condition in zip(all_axes.flat, drawn, strict=False):
-            scatter_percent(axes, able.loc[able["shown_as"] == condition, :], "x", "ood_auroc")
-            axes.axhline(50, color=GREY, linestyle="--", linewidth=1)
-            axes.set(title=condition, xlabel=f"{x[0]} ({x[1]})")
-            axes.tick_params(labelbottom=True)
-        for axes in all_axes.flat[len(drawn) :]:
-            axes.axis("off")
-        for axes in all_axes[:, 0]:
-            axes.set_ylabel(DETECTION_COLUMNS["ood_auroc"])
-        lines = [f"Detection against {x[0]} on unshifted images, before calibration"]
-        n_left_out = len(shown.drop_duplicates(MODEL)) - len(able.drop_duplicates(MODEL))
-        if n_left_out:
-            lines.append(f"{networks(n_left_out)} of less than {100 * able_from:.0f} % accuracy left out")
-        if len(conditions) > len(drawn):
-            lines.append(f"the first {len(drawn)} of {len(conditions)} conditions")
+        figure = _condition_panels(able, drawn, f"{name} ({unit})")
         figure.suptitle("\n".join(lines), fontsize=11)
         figure.legend(handles=[*space_keys(able), line_key("chance")], loc="outside lower center", ncols=3)
     plt.close(figure)
@@ -150,13 +139,36 @@ def _detected(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     return found.assign(shown_as=names)
 
 
-def _with_unshifted(rows: pd.DataFrame, unshifted: pd.DataFrame, column: str) -> pd.DataFrame:
+def _unlabelled_first(detected: pd.DataFrame) -> list[str]:
+    """Return the names of the conditions, those without labels first."""
+    each = detected.drop_duplicates("shown_as")
+    return each.assign(is_labelled=each["acc"].notna()).sort_values(["is_labelled", "shown_as"])["shown_as"].tolist()
+
+
+def _with_unshifted(detected: pd.DataFrame, unshifted: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the detected rows, with what was measured of their networks on unshifted images: accuracy and ``x``."""
     expect_one_setting(unshifted)
     before = unshifted.loc[unshifted["calibrator"] == "none", :]
     known = before.assign(accuracy=before["acc"], x=before[column])[[*MODEL, "accuracy", "x"]].dropna()
-    detected = _detected(rows, "ood_auroc")
-    return detected.assign(is_labelled=detected["acc"].notna()).merge(known, on=MODEL, validate="many_to_one")
+    return detected.merge(known, on=MODEL, validate="many_to_one")
+
+
+def _condition_panels(rows: pd.DataFrame, drawn: list[str], x_label: str) -> Figure:
+    """Return a figure with a scatter of each condition, at most three side by side."""
+    n_across = min(3, len(drawn))
+    n_down = -(-len(drawn) // n_across)
+    size = (max(6.4, 3.2 * n_across), 3.0 * n_down + 1.4)
+    figure, all_axes = plt.subplots(n_down, n_across, figsize=size, squeeze=False, sharex=True, sharey=True)
+    for axes, condition in zip(all_axes.flat, drawn, strict=False):
+        scatter_percent(axes, rows.loc[rows["shown_as"] == condition, :], "x", "ood_auroc")
+        axes.axhline(50, color=GREY, linestyle="--", linewidth=1)
+        axes.set(title=condition, xlabel=x_label)
+        axes.tick_params(labelbottom=True)
+    for axes in all_axes[:, 0]:
+        axes.set_ylabel(DETECTION_COLUMNS["ood_auroc"])
+    for axes in all_axes.flat[len(drawn) :]:
+        axes.axis("off")
+    return figure
 
 
 def _conditions(shown: pd.DataFrame, column: str) -> list[str]:

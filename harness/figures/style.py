@@ -32,7 +32,7 @@ _RC: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
-_MANY = 3000
+_MANY = 500
 """So many points are drawn small, and as an image in a PDF, which would be slow to open otherwise."""
 
 

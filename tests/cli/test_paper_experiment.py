@@ -15,6 +15,7 @@ from harness.store import open_store
 
 DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 N = 25
+VARIANT = "released_only=false"
 INDICES = {"tss": spaces.get("tss").representatives()[3], "sss": 0}
 BUDGETS = {"tss": "200", "sss": "90"}
 
@@ -72,14 +73,7 @@ def arguments(data, tmp_path_factory):
         trials = {BUDGETS[space]: [trial(space, dataset, library) for dataset in DATASETS]}
         write_record(folder, INDICES[space], record_dict(space, INDICES[space], trials))
     archives = [f"archives.{space}={folder}" for space, folder in folders.items()]
-    return [
-        "experiment=paper",
-        *archives,
-        f"data_root={data}",
-        f"results={root}",
-        "runner=local",
-        "released_only=false",
-    ]
+    return ["experiment=paper", *archives, f"data_root={data}", f"results={root}", "runner=local", VARIANT]
 
 
 @pytest.fixture(scope="module")
