@@ -18,14 +18,20 @@ def console() -> Console:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under column names; numbers stand right."""
+    """Print rows under column names; numbers stand right, None is left blank."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
-    for name, is_numeric in zip(columns, numeric, strict=True):
+    for i, name in enumerate(columns):
+        is_numeric = all(row[i] is None or isinstance(row[i], int | float) for row in rows)
         table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+        table.add_row(*map(_shown, row))
     console().print(table)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def say(message: str) -> None:

@@ -198,7 +198,7 @@ def _boxes(axes: Axes, rows: pd.DataFrame, column: str, order: list[str], centre
     )
     for place, found in zip(places, values, strict=True):
         if len(found) <= _FEW:
-            spread = place + width * 0.35 * np.linspace(-1, 1, max(len(found), 2))[: len(found)] * (len(found) > 1)
+            spread = place + width * np.random.default_rng(0).uniform(-0.35, 0.35, len(found))
             axes.scatter(
                 found,
                 spread,

@@ -1,4 +1,4 @@
-"""``experiment=paper`` from files on disk to the published layout: every data set and archive in its released format."""
+"""``experiment=paper``, from files in the formats of their releases to the published layout."""
 
 import pickle
 
