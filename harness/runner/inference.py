@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, UInt8
 from torch import Tensor
 
 from harness import networks
@@ -19,9 +19,9 @@ from harness.values import ModelKey
 PRECISION = "float32"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Inference:
-    """How networks are run.
+    """How networks are run; images are moved to the device once and stay there.
 
     Attributes:
         device: Torch device, such as ``cpu`` or ``cuda``.
@@ -30,6 +30,16 @@ class Inference:
 
     device: str
     batch_size: int
+    _resident: dict[str, UInt8[Tensor, "n 3 h w"]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[type["Inference"], tuple[str, int]]:
+        return Inference, (self.device, self.batch_size)
+
+    def pixels(self, images: ImageSet | ShiftedImages) -> UInt8[Tensor, "n 3 h w"]:
+        """Return the pixels of some images, on the device."""
+        if images.name not in self._resident:
+            self._resident[images.name] = images.images.to(self.device)
+        return self._resident[images.name]
 
 
 class Gate(NamedTuple):
@@ -111,7 +121,7 @@ def _finite_logits(
     inference: Inference,
 ) -> Float32[Tensor, "n classes"]:
     logits = networks.infer(
-        network, images.images, *normalisation, batch_size=inference.batch_size, device=inference.device
+        network, inference.pixels(images), *normalisation, batch_size=inference.batch_size, device=inference.device
     )
     if not torch.isfinite(logits).all():
         bad = int((~torch.isfinite(logits)).any(dim=1).sum())
