@@ -1,6 +1,7 @@
 """What every search space is to the rest of the harness."""
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from operator import index
 from typing import ClassVar, SupportsIndex
 
@@ -31,6 +32,11 @@ class AbstractSpace(ABC):
             IndexError: The index is out of range; a negative one always is.
             TypeError: The index is no integer; a bool is none.
         """
+
+    @cached_property
+    def strings(self) -> tuple[str, ...]:
+        """The strings of all architectures, in the order of their indices."""
+        return tuple(self.arch_str(i) for i in range(len(self)))
 
     @abstractmethod
     def arch_index(self, arch_str: str) -> int:

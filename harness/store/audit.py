@@ -104,12 +104,16 @@ def check_rows(store: Store) -> Iterator[Finding]:
         for column in MEASUREMENT_TABLE.columns
         if column not in ROW_KEY and column.name not in _MAY_DIFFER and column.name != "fingerprint"
     ]
-    differing = " OR ".join(f'count(DISTINCT "{name}") > 1' for name in compared)
-    for row in store.sql(f"SELECT {key} FROM committed_measurements GROUP BY {key} HAVING {differing}").fetchall():
+    doubled = (
+        f"WITH keys AS (SELECT {key} FROM committed_measurements GROUP BY {key} HAVING count(*) > 1), "
+        f"doubled AS (SELECT * FROM committed_measurements SEMI JOIN keys USING ({key})) "
+    )
+    differing = " OR ".join(f'min("{name}") <> max("{name}")' for name in compared)
+    for row in store.sql(f"{doubled} SELECT {key} FROM doubled GROUP BY {key} HAVING {differing}").fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "rows of one key and fingerprint hold unequal values")
     # Of equal families, a value cannot be there in one row and null in another.
     half_null = " OR ".join(f'count("{m.name}") NOT IN (0, count(*))' for m in MEASUREMENTS)
-    query = f"SELECT {key} FROM committed_measurements GROUP BY {key}, families HAVING {half_null}"
+    query = f"{doubled} SELECT {key} FROM doubled GROUP BY {key}, families HAVING {half_null}"
     for row in store.sql(query).fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "a value is null in one of two rows of one key")
     model = ", ".join(key_names(MODEL_KEY))
