@@ -228,7 +228,7 @@ def test_the_report_is_one_page_without_a_network(harness, tmp_path):
     assert code == 0
     page = (tmp_path / "report" / "index.html").read_text()
     assert page.count("<img") == 4
-    for name in ("bin-sizes", "reliability"):
+    for name in ("bin-sizes", "reliability-diagrams"):
         assert (tmp_path / "report" / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert f"figures/{name}.png" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
