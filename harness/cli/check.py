@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 from harness.archives import Archive, Record, Trial
 from harness.cli.output import next_step, print_table, say
-from harness.cli.session import archive_source, open_setting
+from harness.cli.session import archive_source, chosen_indices, open_setting, require_device
 from harness.config import ArchiveSetting, Settings
 from harness.datasets import UNSHIFTED, ImageSet
 from harness.errors import HarnessError
 from harness.runner.constants import fits
 from harness.runner.inference import Inference, Model, Stage, start_model
-from harness.runner.selection import arch_indices
 from harness.values import ModelKey
 
 _N_RECORDS = 3
@@ -40,6 +39,7 @@ class Checked(NamedTuple):
 
 def check(settings: Settings, _: argparse.Namespace) -> int:
     """Print what can be read and which constants fit; return 0, or 1 if something is wrong."""
+    require_device(settings.runner.device)
     problems = _check_images(settings)
     rows: list[Checked] = []
     for setting in settings.archives:
@@ -87,7 +87,7 @@ def _check_images(settings: Settings) -> list[str]:
 
 def _check_archive(archive: Archive, source: str, setting: ArchiveSetting, settings: Settings) -> list[Checked]:
     """Print what an archive holds and return a row for each network of three of its records."""
-    indices = arch_indices(settings.study.archs, setting.space, archive.held)
+    indices = chosen_indices(archive, settings)
     chosen = sorted({indices[part * (len(indices) - 1) // (_N_RECORDS - 1)] for part in range(_N_RECORDS)})
     say(
         f"{setting.space}: {archive.path} ({source}) holds {len(archive.held):,} records; "

@@ -5,6 +5,7 @@ run again to resume.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from harness.errors import HarnessError, StoppedEarlyError
 
 DONE, FAILURES, REFUSED, STOPPED = 0, 1, 2, 3
 
+_SQL = re.compile(r"\s*(select|with|from|describe|show|summarize|pivot|unpivot|values)\b", re.IGNORECASE)
 _OVERRIDES = "Hydra overrides, such as study.archs=0-99 or runner=local; conf/config.yaml explains every key"
 
 
@@ -38,12 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _overrides(arguments: argparse.Namespace) -> list[str]:
-    """Return the overrides; where `query` has no SQL, argparse took the first of them for it."""
-    sql = getattr(arguments, "sql", None)
-    if sql is not None and " " not in sql.strip():
-        arguments.sql = None
-        return [sql, *arguments.overrides]
-    return arguments.overrides
+    """Return the overrides; `query` takes its SQL from among them, wherever it stands."""
+    if getattr(arguments, "sql", None) is None:
+        return arguments.overrides
+    words = [arguments.sql, *arguments.overrides]
+    queries = [word for word in words if _SQL.match(word)]
+    arguments.sql = queries[0] if queries else None
+    return [word for word in words if word is not arguments.sql]
 
 
 def _complain(what: str, message: object, code: int) -> int:

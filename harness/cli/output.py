@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 
 def console() -> Console:
@@ -19,19 +20,20 @@ def console() -> Console:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under column names; numbers stand right, None is left blank."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for i, name in enumerate(columns):
         is_numeric = all(row[i] is None or isinstance(row[i], int | float) for row in rows)
-        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_shown, row))
     console().print(table)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object) -> Text:
+    """Return a value as it is: plain strings would be read as markup."""
     if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        return Text("")
+    return Text(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
 
 
 def say(message: str) -> None:

@@ -22,7 +22,7 @@ def query(settings: Settings, arguments: argparse.Namespace) -> int:
         return 0
     if arguments.sql is None:
         raise ConfigError('expected a query, such as harness query "SELECT * FROM models", or --describe')
-    relation = open_store(str(settings.store)).sql(arguments.sql)
+    relation = open_store(str(settings.store)).sql(_one_statement(arguments.sql))
     if relation is None:
         raise ConfigError(f"expected a query that gives rows, got {arguments.sql!r}")
     try:
@@ -33,6 +33,16 @@ def query(settings: Settings, arguments: argparse.Namespace) -> int:
     except duckdb.Error as error:
         raise StoreError(f"the query cannot be answered: {error}") from error
     return 0
+
+
+def _one_statement(sql: str) -> str:
+    try:
+        number = len(duckdb.extract_statements(sql))
+    except duckdb.Error as error:
+        raise StoreError(f"the query cannot be answered: {error}") from error
+    if number != 1:
+        raise ConfigError(f"expected one query, got {number} in {sql!r}")
+    return sql
 
 
 def _describe() -> None:

@@ -6,7 +6,7 @@ import math
 from harness.cli.interrupts import draining
 from harness.cli.output import meter, next_step, say
 from harness.cli.plan import print_counts, print_selections
-from harness.cli.session import existing_store, placing, selections
+from harness.cli.session import existing_store, placing, require_device, selections
 from harness.config import Settings
 from harness.errors import StoppedEarlyError, StoreError
 from harness.runner.inference import Inference
@@ -34,6 +34,7 @@ def retry(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
     """Plan, make the units that are in the given states, and say where the plan stands then."""
+    require_device(settings.runner.device)
     chosen = selections(settings)
     store = existing_store(settings.store)
     plan = make_plan(settings.study, chosen, settings.library, store, make=states)
@@ -65,7 +66,7 @@ def _conclude(plan: Plan, store: Store | None, settings: Settings) -> int:
         say(
             f"{failed:,} units failed; {settings.command('status')} lists them, {settings.command('retry')} tries again"
         )
-    findings = [] if store is None else list(check_gate(store))
+    findings = [] if store is None else list(check_gate(store, settings.test_sets()))
     for finding in findings:
         say(f"{finding.check}: {finding.message}")
     if failed or findings:

@@ -1,8 +1,10 @@
 """What several commands need: the archives of the settings, what they can serve, the store, and a way to place work."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from harness.archives import Archive, Record, open_archive, source_name
 from harness.config import ArchiveSetting, Settings
@@ -31,15 +33,26 @@ def selections(settings: Settings) -> list[Selection]:
     found: list[Selection] = []
     for setting in settings.archives:
         archive = open_setting(setting, settings)
-        indices = arch_indices(study.archs, setting.space, archive.held)
-        if not indices:
-            raise ConfigError(f"study.archs={study.archs} selects none of the {len(archive.held)} in {archive.path}")
+        indices = chosen_indices(archive, settings)
         found.append(select(study, archive, archive_source(setting, archive), indices, _first_readable(archive)))
     held = {key for selection in found for key in selection.first_seeds}
     _among("study.hps", study.hps, {hp for _, hp in held})
     _among("study.datasets", study.datasets, {dataset for dataset, _ in held})
     _check_first_seeds(study, found)
     return found
+
+
+def chosen_indices(archive: Archive, settings: Settings) -> list[int]:
+    """Return the architectures of an archive that the study chooses, ascending.
+
+    Raises:
+        ConfigError: There are none, or the expression is not understood.
+    """
+    archs = settings.study.archs
+    indices = arch_indices(archs, archive.space, archive.held)
+    if not indices:
+        raise ConfigError(f"study.archs={archs} selects none of the {len(archive.held)} in {archive.path}")
+    return indices
 
 
 def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
@@ -50,7 +63,7 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
         DataError: It is missing, damaged or empty.
     """
     path = settings.archive_path(setting)
-    if setting.path is None and not path.exists():
+    if setting.is_zoo and not path.exists():
         raise ConfigError(
             f"the zoo is not trained yet (no {path}): run {settings.command('zoo train')} first, or give an "
             f"archive with archives.{setting.space}=FOLDER"
@@ -112,6 +125,18 @@ def existing_store(path: Path) -> Store | None:
         StoreError: The folder is something else or a store of another version.
     """
     return None if is_unused(path) else open_store(str(path))
+
+
+def require_device(device: str) -> None:
+    """Refuse a device that this machine lacks.
+
+    Raises:
+        ConfigError: It is not there.
+    """
+    kind = torch.device(device).type
+    available: dict[str, Callable[[], bool]] = {"cpu": lambda: True, "cuda": torch.cuda.is_available}
+    if kind not in available or not available[kind]():
+        raise ConfigError(f"runner.device: {device!r} is not available on this machine; runner.device=cpu always is")
 
 
 @contextmanager

@@ -28,8 +28,8 @@ def status(settings: Settings, _: argparse.Namespace) -> int:
     print_gate(store)
     for beat in live_workers(store.root):
         say(f"worker {beat.worker} of run {beat.run_id}: {beat.units_done} units done, {beat.units_failed} failed")
-    absent = store.failures(kind="absent")
-    say(f"absent: {len(absent.fetchall())} units whose model the archive does not hold")
+    n_absent = len(store.failures(kind="absent").fetchall())
+    say(f"absent: {n_absent} units whose model the archive lacks, or holds with another first seed than planned")
     relation = store.failures(kind="failed", **_of_these_settings(settings)).order("ALL")
     failed = relation.fetchall()  # once: a relation keeps no result and would be computed again
     others = len(store.failures(kind="failed").fetchall()) - len(failed)

@@ -25,7 +25,7 @@ def verify(settings: Settings, arguments: argparse.Namespace) -> int:
     else:
         store = Store(root)
         n_findings += _print_findings(check_rows(store))
-        n_findings += _print_findings(check_gate(store))
+        n_findings += _print_findings(check_gate(store, settings.test_sets()))
         print_gate(store)
         say(f"{count_duplicates(store)} equal duplicate rows (legal: two drivers or an orphan worker)")
         n_findings += _print_findings(_check_plan(settings, store))

@@ -5,7 +5,7 @@ import argparse
 from harness import spaces
 from harness.cli.interrupts import draining
 from harness.cli.output import meter, next_step, say
-from harness.cli.session import placing
+from harness.cli.session import placing, require_device
 from harness.config import Settings
 from harness.errors import StoppedEarlyError
 from harness.zoo import TrainTask, archive_folder, missing_records, prepare_archive
@@ -13,6 +13,7 @@ from harness.zoo import TrainTask, archive_folder, missing_records, prepare_arch
 
 def train(settings: Settings, _: argparse.Namespace) -> int:
     """Train what is missing of the zoo and return 0."""
+    require_device(settings.runner.device)
     recipe, library = settings.recipe, settings.library
     paths = {space: archive_folder(settings.zoo_root, recipe, space, library) for space in spaces.names()}
     items = [item for space, path in paths.items() for item in missing_records(path, space, settings.study.limit)]

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 
 from harness import calibrators, datasets, metrics, spaces
 from harness.datasets import CONDITIONS, DATASETS, UNSHIFTED, DataFolder, Library
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError
 from harness.runner.options import RunnerOptions
 from harness.runner.protocols import PROTOCOLS, PaperProtocol
 from harness.values import Study
@@ -30,13 +30,18 @@ class ArchiveSetting:
 
     Attributes:
         space: Search space.
-        path: Its folder; None for the zoo that ``harness zoo train`` makes.
+        place: Its folder, or ``zoo`` for the one that ``harness zoo train`` makes; None where none was given.
         source: Its name in the store; None to take it from the folder's name.
     """
 
     space: str
-    path: Path | None
+    place: str | None
     source: str | None
+
+    @property
+    def is_zoo(self) -> bool:
+        """Whether it is the archive that ``harness zoo train`` makes."""
+        return self.place == _ZOO
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +76,29 @@ class Settings:
         """Return another command with the same overrides, as one would type it."""
         return f"`{' '.join(['harness', name, *map(_as_typed, self.overrides)])}`"
 
+    def test_sets(self) -> list[str]:
+        """Return the identities of the study's test sets, on which the accuracy gate stands.
+
+        Raises:
+            DataError: One cannot be read.
+        """
+        return [self.library.load(dataset, "test").identity for dataset in self.study.datasets]
+
     def archive_path(self, setting: ArchiveSetting) -> Path:
         """Return the folder of an archive; that of the zoo is named by what its networks are trained on.
 
         Raises:
+            ConfigError: None was given.
             DataError: It is the zoo, and its training images cannot be read.
         """
-        return setting.path or archive_folder(self.zoo_root, self.recipe, setting.space, self.library)
+        if setting.place is None:
+            raise ConfigError(
+                f"archives.{setting.space} is null but study.spaces asks for {setting.space}: give its folder, such as "
+                f"archives.{setting.space}=/data/NATS-{setting.space}-...-full, or drop the space"
+            )
+        if setting.is_zoo:
+            return archive_folder(self.zoo_root, self.recipe, setting.space, self.library)
+        return Path(setting.place).absolute()
 
 
 def _as_typed(override: str) -> str:
@@ -121,14 +142,15 @@ def _folder(key: str, config: Mapping[str, Any]) -> Path:
 
 def _library(config: Mapping[str, Any]) -> Library:
     root = config["data_root"]
-    if root is not None and not Path(root).is_dir():
-        raise ConfigError(f"data_root: expected the folder that holds the data sets, there is no folder {root}")
+    if root == "":
+        raise ConfigError("data_root: expected a folder, got an empty name")
     folder = DataFolder(None if root is None else Path(root).absolute(), config["released_only"])
     return Library(folder, _image_files(config["image_files"]))
 
 
 def _image_files(written: Sequence[str]) -> dict[str, Path]:
     known, files = (UNSHIFTED, *CONDITIONS), {}
+    _texts("image_files", written)
     for text in written:
         name, colon, path = text.partition(":")
         if not colon or not path or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name):
@@ -154,6 +176,7 @@ def _study(node: Mapping[str, Any], limit: int | None, library: Library) -> Stud
         "families": metrics.FAMILIES,
     }
     for key, values in lists.items():
+        _texts(f"study.{key}", values)
         _several(f"study.{key}", values)
     _seeds("study.seeds", lists["seeds"])
     _seeds("study.split_seeds", lists["split_seeds"])
@@ -183,10 +206,9 @@ def _conditions(
 
 
 def _severities(name: str, wanted_datasets: Sequence[str], library: Library) -> tuple[int, ...]:
-    try:
-        condition = library.condition(name)
-    except DataError as error:
-        raise ConfigError(f"image_files.{name}: {error}") from error
+    if name in library.image_files:
+        return (0,)  # the file itself is read by the commands that need it
+    condition = library.condition(name)
     if not any(map(condition.serves, wanted_datasets)):
         raise ConfigError(
             f"study.conditions: {name} is for networks of {', '.join(condition.datasets or ())}, none of which "
@@ -208,6 +230,12 @@ def _check_paper(study: Study) -> None:
         raise ConfigError(
             f"study.calibrators: paper has {', '.join(calibrators.names(protocol='paper'))}, none of which is listed"
         )
+
+
+def _texts(key: str, values: Iterable[Any]) -> None:
+    for value in values:
+        if not isinstance(value, str | int):
+            raise ConfigError(f"{key}: expected a list of names or numbers, got {value!r} in it")
 
 
 def _several(key: str, values: tuple[Any, ...]) -> None:
@@ -238,14 +266,7 @@ def _seeds(key: str, values: Iterable[int]) -> None:
 
 
 def _archives(node: Mapping[str, Any], study: Study) -> tuple[ArchiveSetting, ...]:
-    settings = []
-    for space in study.spaces:
-        path = node[space]
-        if path is None:
-            raise ConfigError(f"archives.{space} is null but study.spaces asks for {space}: give its folder or drop it")
-        folder = None if path == _ZOO else Path(path).absolute()
-        settings.append(ArchiveSetting(space, folder, node[f"{space}_source"]))
-    return tuple(settings)
+    return tuple(ArchiveSetting(space, node[space], node[f"{space}_source"]) for space in study.spaces)
 
 
 def _runner(node: Mapping[str, Any]) -> RunnerOptions:
@@ -253,19 +274,13 @@ def _runner(node: Mapping[str, Any]) -> RunnerOptions:
     _positive(
         {f"runner.{key}": node[key] for key in ("workers", "parcel_records", "attempts", "batch_size", "threads")}
     )
-    options = RunnerOptions(**node)
-    _check_device(options.device)
-    return options
-
-
-def _check_device(device: str) -> None:
     try:
-        kind = torch.device(device).type
+        torch.device(node["device"])
     except RuntimeError as error:
-        raise ConfigError(f"runner.device: expected a torch device such as cpu or cuda, got {device!r}") from error
-    available: dict[str, Callable[[], bool]] = {"cpu": lambda: True, "cuda": torch.cuda.is_available}
-    if kind not in available or not available[kind]():
-        raise ConfigError(f"runner.device: {device!r} is not available on this machine; runner.device=cpu always is")
+        raise ConfigError(
+            f"runner.device: expected a torch device such as cpu or cuda, got {node['device']!r}"
+        ) from error
+    return RunnerOptions(**node)
 
 
 def _recipe(node: Mapping[str, Any]) -> Recipe:

@@ -35,6 +35,8 @@ class DataFolder:
             raise DataError(
                 f"{dataset}: say where its files are with data_root=FOLDER, a folder with {listed}; {source}"
             )
+        if not self.root.is_dir():
+            raise DataError(f"{dataset}: data_root={self.root} is no folder; it should hold {listed}; {source}")
         for candidate in candidates:
             if (self.root / candidate).exists():
                 return self.root / candidate

@@ -71,6 +71,12 @@ class ImageSet:
         """SHA-256 of the labels, in their order."""
         return content_hash(self.labels)
 
+    @cached_property
+    def identity(self) -> str:
+        """A hash of images, labels and constants, 16 hexadecimal digits: what an accuracy on all of them depends on."""
+        inputs = f"{self.images_hash} {self.labels_hash} {self.normalisation}"
+        return hashlib.sha256(inputs.encode()).hexdigest()[:16]
+
     def subset(self, indices: Int64[Tensor, " m"]) -> "ImageSet":
         """Return the images at these indices, in that order."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])

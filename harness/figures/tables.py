@@ -29,8 +29,8 @@ def models_table(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
             "NLL before": pre["NLL"],
             "NLL after": post["NLL"],
             "temperature": post["temperature"],
-            "gate": models.set_index(MODEL)["gate"],
-            "architecture": models.set_index(MODEL)["arch_str"],
+            "gate": rows.drop_duplicates(MODEL).set_index(MODEL)["gate"],
+            "architecture": models.drop_duplicates(MODEL).set_index(MODEL)["arch_str"],
         }
     ).reset_index()
     shown = table.sort_values("accuracy (%)", ascending=False).drop(columns=["source", "dataset", "hp"])

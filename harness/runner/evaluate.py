@@ -144,6 +144,7 @@ def _unit_row(unit: WantedUnit, row: WantedRow, model: Model, scene: Scene, stag
         **variant_columns(row.variant),
         **measured_columns(model, scene, row.variant, unit.families, stage),
         **_gate_columns(model.gate),
+        "test_set": scene.test.identity,
         "weights_hash": model.weights_hash,
         "precision": PRECISION,
         "families": [family(name).tag for name in unit.families],

@@ -36,5 +36,9 @@ def row_fingerprint(
         "precision": precision,
     }
     if shifted is not None:
-        inputs |= {"shifted_images": shifted.images_hash, "shifted_labels": shifted.labels_hash}
+        inputs |= {
+            "shifted_images": shifted.images_hash,
+            "shifted_labels": shifted.labels_hash,
+            "shifted_normalisation": protocol.shifted_normalisation(test, variant.calibrator),
+        }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]

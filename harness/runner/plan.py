@@ -223,7 +223,10 @@ def _rows_table(wanted: Mapping[tuple[Any, ...], Wanted]) -> pa.Table:
 
 
 def _wanted_units(study: Study, selections: Sequence[Selection]) -> pa.Table:
-    """Every combination of model and setting that is wanted, as a table."""
+    """Every combination of model and setting that is wanted, as a table.
+
+    Of protocols that take the first seed alone, all seeds where it is not known; the workers know.
+    """
     axes = duckdb.connect()
     models = pa.concat_tables(
         pa.table(
@@ -255,7 +258,8 @@ def _wanted_units(study: Study, selections: Sequence[Selection]) -> pa.Table:
         axes.register(name, table)
     return axes.sql(
         f"SELECT {_UNIT} FROM (SELECT * FROM models, datasets, seeds, protocols, conditions) "
-        "LEFT JOIN first_seeds USING (source, space, dataset, hp) WHERE NOT takes_first OR seed = first_seed"
+        "LEFT JOIN first_seeds USING (source, space, dataset, hp) "
+        "WHERE NOT takes_first OR seed = coalesce(first_seed, seed)"
     ).to_arrow_table()
 
 

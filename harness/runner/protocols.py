@@ -39,6 +39,10 @@ class AbstractProtocol(ABC):
         """Return the constants with which images are shown for the rows of a calibrator."""
 
     @abstractmethod
+    def shifted_normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+        """Return the constants with which images of other conditions are shown for the rows of a calibrator."""
+
+    @abstractmethod
     def calibrator(self, name: str) -> AbstractCalibrator:
         """Return the calibrator of that name."""
 
@@ -78,6 +82,10 @@ class CleanProtocol(AbstractProtocol):
 
     def normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
         """Return the constants of the training."""
+        return test.normalisation
+
+    def shifted_normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+        """Return the constants of the training, on which the network relies whatever it is shown."""
         return test.normalisation
 
     def calibrator(self, name: str) -> AbstractCalibrator:
@@ -125,6 +133,10 @@ class PaperProtocol(AbstractProtocol):
         if test.published is None:
             return test.normalisation
         return test.published.pre if calibrator == "none" else test.published.post
+
+    def shifted_normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+        """Return the published constants of cifar10, with which the study showed SVHN and CIFAR-10-C."""
+        return test.normalisation if test.published is None else test.published.post
 
     def calibrator(self, name: str) -> AbstractCalibrator:
         """Return the study's form of the calibrator of that name."""

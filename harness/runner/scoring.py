@@ -51,7 +51,9 @@ def measured_columns(model: Model, scene: Scene, variant: Variant, families: Seq
     stage.name = "inference"
     normalisation = protocol.normalisation(test, variant.calibrator)
     logits, labels = model.logits(test, normalisation), test.labels.numpy()
-    shown = None if shifted is None else model.logits(shifted, normalisation)
+    shown = None
+    if shifted is not None:
+        shown = model.logits(shifted, protocol.shifted_normalisation(test, variant.calibrator))
     stage.name = "calibration"
     part = datasets.split(variant.split, len(labels), variant.split_seed)
     fitted = protocol.calibrator(variant.calibrator).fit(logits[part.fit], labels[part.fit])

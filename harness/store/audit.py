@@ -125,14 +125,20 @@ def check_rows(store: Store) -> Iterator[Finding]:
         yield Finding("weights", "/".join(map(str, row)), message)
 
 
-def gate_counts(store: Store) -> dict[str, int]:
-    """Return the number of models of each verdict of the accuracy gate: pass, warn, fail, unrecorded."""
-    return dict(store.sql("SELECT gate, count(*) FROM models GROUP BY gate ORDER BY gate").fetchall())
+def gate_counts(store: Store, test_sets: Sequence[str] | None = None) -> dict[str, int]:
+    """Return the number of models of each verdict of the accuracy gate: pass, warn, fail, unrecorded.
+
+    Args:
+        store: The store.
+        test_sets: Only what was found on these test sets; None for all, a model counting once for each.
+    """
+    chosen = "" if test_sets is None else f"WHERE test_set IN ({', '.join(map(repr, test_sets))})"
+    return dict(store.sql(f"SELECT gate, count(*) FROM models {chosen} GROUP BY gate ORDER BY gate").fetchall())
 
 
-def check_gate(store: Store) -> Iterator[Finding]:
-    """Yield a finding if over 1 % of the models of a store fail the accuracy gate."""
-    counts = gate_counts(store)
+def check_gate(store: Store, test_sets: Sequence[str] | None = None) -> Iterator[Finding]:
+    """Yield a finding if over 1 % of the models of a store fail the accuracy gate; arguments as `gate_counts`."""
+    counts = gate_counts(store, test_sets)
     failed, total = counts.get("fail", 0), sum(counts.values())
     if failed > GATE_TOLERANCE * total:
         message = (

@@ -8,13 +8,14 @@ from harness.store.schema import ROW_KEY, UNIT_KEY, key_names
 _SETTING = (*key_names(UNIT_KEY), "split", "split_seed", "label_set")
 _ONCE = ("acc", "correct_confidence", "incorrect_confidence")
 _PRE, _POST = "none", "temperature"
-_AUCS = {"auc_cifar10c": ("gaussian_noise", 5), "auc_svhn": ("svhn", 0)}
+_CIFAR10 = ("cifar10", "cifar10-valid")
+_AUCS = {"auc_cifar10c": ("gaussian_noise", 5, _CIFAR10), "auc_svhn": ("svhn", 0, (*_CIFAR10, "cifar100"))}
 
-OOD_CONDITIONS = tuple(condition for condition, _ in _AUCS.values())
+OOD_CONDITIONS = tuple(condition for condition, *_ in _AUCS.values())
 """The conditions whose detection the published tables hold."""
 
 
-def wide_query(rows: str, shifted: str) -> str:
+def wide_query(rows: str, shifted: str, *, has_origin: bool) -> str:
     """Return the query that lays measurement rows out as the published tables: one row per network and setting.
 
     The published tables call two measurements ``cwCE_em_M``: in TSS files it is ``cwACE_M``, in SSS files
@@ -24,9 +25,10 @@ def wide_query(rows: str, shifted: str) -> str:
     Args:
         rows: Name of a view of measurement rows; needs a table ``architectures`` beside it.
         shifted: Name of a view of the rows of :data:`OOD_CONDITIONS`.
+        has_origin: Whether the rows say whether they were computed or inherited.
     """
     names = dict.fromkeys(m.published for m in MEASUREMENTS if m.published and m.published not in _ONCE)
-    columns = [f"pre.{name}" for name in _SETTING]
+    columns = [f"pre.{name}" for name in (*_SETTING, *(["origin"] if has_origin else []))]
     columns += ["pre.arch_index AS config", *(f"pre.{name}" for name in _ONCE), "arch_str AS arch"]
     for name in names:
         columns += [
@@ -46,11 +48,12 @@ def wide_query(rows: str, shifted: str) -> str:
 
 def _auc_join(name: str, shifted: str) -> str:
     """Join the row of a published out-of-distribution condition before calibration to the unshifted one."""
-    condition, severity = _AUCS[name]
+    condition, severity, trained_on = _AUCS[name]
     same = " AND ".join(f"pre.{key} = {name}.{key}" for key in _SETTING if key not in ("condition", "severity"))
     return (
         f"LEFT JOIN {shifted} {name} ON {same} AND pre.condition = 'unshifted' AND {name}.calibrator = '{_PRE}' "
-        f"AND {name}.condition = '{condition}' AND {name}.severity = {severity}"
+        f"AND {name}.condition = '{condition}' AND {name}.severity = {severity} AND {name}.test_set = pre.test_set "
+        f"AND pre.dataset IN ({', '.join(map(repr, trained_on))})"
     )
 
 
@@ -67,17 +70,18 @@ def _published(name: str, phase: str) -> str:
     return f"CASE {' '.join(cases)} END"
 
 
-def tidy_query(rows: str) -> str:
+def tidy_query(rows: str, *, has_origin: bool) -> str:
     """Return the query that lays measurement rows out as one row per value: key, ``metric``, ``n_bins``, ``value``.
 
     ``metric`` is the name without the number of bins. Undefined values are left out.
 
     Args:
         rows: Name of a view of measurement rows.
+        has_origin: Whether they say whether they were computed or inherited.
     """
     names = ", ".join(f'"{m.name}"' for m in MEASUREMENTS)
     table = ", ".join(f"('{m.name}', '{_stem(m)}', {m.n_bins or 'NULL'})" for m in MEASUREMENTS)
-    key = ", ".join(key_names(ROW_KEY))
+    key = ", ".join((*key_names(ROW_KEY), *(["origin"] if has_origin else [])))
     return (
         f"SELECT {key}, metric, n_bins, value FROM (UNPIVOT {rows} ON {names} INTO NAME name VALUE value) "
         f"JOIN (VALUES {table}) AS dictionary(name, metric, n_bins) USING (name)"

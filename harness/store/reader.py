@@ -5,21 +5,22 @@ then the one in the file with the smallest name. Rows that agree in everything b
 fingerprint, else reading is refused until one is named.
 """
 
+import functools
+import itertools
 import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from harness import spaces
 from harness.errors import StoreError
+from harness.store import views
 from harness.store.files import StoreRoot
 from harness.store.layouts import OOD_CONDITIONS, tidy_query, wide_query
 from harness.store.schema import (
-    MODEL_KEY,
     ROW_KEY,
     TABLES,
     UNIT_KEY,
@@ -30,8 +31,8 @@ from harness.store.schema import (
 Filter = str | int | Iterable[object]
 
 _ROW_KEY = key_names(ROW_KEY)
-_MODEL_KEY = key_names(MODEL_KEY)
-_OF_CONDITION = ("condition", "severity", "calibrator", "fingerprint")
+_COMMONEST = "commonest"
+_OF_CONDITION = ("condition", "severity", "calibrator")
 
 
 class Store:
@@ -48,6 +49,7 @@ class Store:
 
     def __init__(self, root: StoreRoot) -> None:
         self.root = root
+        self._numbers = itertools.count()
         self.connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
         try:
             for table in TABLES:
@@ -57,15 +59,15 @@ class Store:
                 f"a file of the store {root.path} cannot be read: {str(error).splitlines()[0]}; `harness verify` names "
                 "each damaged file: delete it, and `harness run` makes its rows again"
             ) from error
-        self.connection.execute(f"CREATE VIEW all_measurements AS {_unique_measurements()}")
-        for view, protocol in (("measurements", "clean"), ("paper_measurements", "paper")):
-            self.connection.execute(
-                f"CREATE VIEW {view} AS SELECT * FROM all_measurements "
-                f"WHERE protocol = '{protocol}' AND gate IS DISTINCT FROM 'fail'"
-            )
-        self.connection.execute(f"CREATE VIEW failures AS {_open_failures()}")
-        self.connection.execute("CREATE VIEW runs AS SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id")
-        self.connection.execute(f"CREATE VIEW models AS {_models()}")
+        for view, query in (
+            ("all_measurements", views.unique_measurements()),
+            ("measurements", views.shown_measurements("clean")),
+            ("paper_measurements", views.shown_measurements("paper")),
+            ("failures", views.open_failures()),
+            ("models", views.models()),
+            ("runs", "SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id"),
+        ):
+            self.connection.execute(f"CREATE VIEW {view} AS {query}")
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the result of an SQL query over the views, lazily; ``.df()`` gives a pandas frame.
@@ -94,7 +96,8 @@ class Store:
             isomorphs: ``own`` for the rows that were computed; ``all`` also gives every topology that has none the rows
                 of its class's representative, told apart by a column ``origin``: ``computed`` or ``inherited``.
             filters: Key columns, or ``fingerprint``, and the value or list of values that they must have, such as
-                ``calibrator="none"``.
+                ``calibrator="none"``. ``fingerprint="commonest"`` takes, of rows that should be comparable and were
+                made from different inputs, those of which there are most.
 
         Raises:
             StoreError: A filter names another column, or rows that differ only in architecture and seed, and so should
@@ -106,9 +109,13 @@ class Store:
         if isomorphs == "all":
             self._make_isomorphs_view()
             view = "isomorph_measurements"
-        relation = self._filtered(view, {"protocol": protocol, **filters}, (*_ROW_KEY, "fingerprint"))
+        commonest = filters.get("fingerprint") == _COMMONEST
+        chosen = {name: value for name, value in filters.items() if not (commonest and name == "fingerprint")}
+        relation = self._filtered(view, {"protocol": protocol, **chosen}, (*_ROW_KEY, "fingerprint"))
         if not with_gate_failures:
             relation = relation.filter("gate IS DISTINCT FROM 'fail'")
+        if commonest:
+            return self.sql(views.commonest_fingerprints(self._named(relation)))
         self._refuse_mixed_fingerprints(relation)
         return relation
 
@@ -125,7 +132,7 @@ class Store:
 
     def models(self) -> duckdb.DuckDBPyRelation:
         """Return one row per measured model: its key, string, representative and accuracy gate, lazily."""
-        self._register_architectures("models")
+        self._make_architectures()
         return self.sql("SELECT * FROM models JOIN architectures USING (space, arch_index) ORDER BY ALL")
 
     def wide(self, *, protocol: Filter = "clean", isomorphs: str = "own", **filters: Filter) -> duckdb.DuckDBPyRelation:
@@ -140,14 +147,12 @@ class Store:
             StoreError: As for :meth:`measurements`.
         """
         chosen = self.measurements(protocol=protocol, with_gate_failures=False, isomorphs=isomorphs, **filters)
-        chosen.create_view("chosen_for_wide", replace=True)
         elsewhere = {name: value for name, value in filters.items() if name not in _OF_CONDITION}
         shifted = self.measurements(
             protocol=protocol, with_gate_failures=False, isomorphs=isomorphs, condition=OOD_CONDITIONS, **elsewhere
         )
-        shifted.create_view("shifted_for_wide", replace=True)
-        self._register_architectures("chosen_for_wide")
-        return self.sql(wide_query("chosen_for_wide", "shifted_for_wide"))
+        self._make_architectures()
+        return self.sql(wide_query(self._named(chosen), self._named(shifted), has_origin=isomorphs == "all"))
 
     def tidy(self, *, protocol: Filter = "clean", isomorphs: str = "own", **filters: Filter) -> duckdb.DuckDBPyRelation:
         """Return one row per value, with ``metric``, ``n_bins`` and ``value`` beside the key, lazily.
@@ -161,34 +166,26 @@ class Store:
             StoreError: As for :meth:`measurements`.
         """
         chosen = self.measurements(protocol=protocol, with_gate_failures=False, isomorphs=isomorphs, **filters)
-        chosen.create_view("chosen_for_tidy", replace=True)
-        return self.sql(tidy_query("chosen_for_tidy"))
+        return self.sql(tidy_query(self._named(chosen), has_origin=isomorphs == "all"))
+
+    def _named(self, relation: duckdb.DuckDBPyRelation) -> str:
+        """Return the name of a view of a relation, never used before: what was returned lazily must not change."""
+        name = f"chosen_{next(self._numbers)}"
+        relation.create_view(name)
+        return name
 
     def _make_isomorphs_view(self) -> None:
-        """Make the view in which topologies without a row of their own have that of their representative."""
-        tss = spaces.get("tss")
-        representatives = np.array([tss.representative(index) for index in range(len(tss))], dtype=np.int32)
-        indices = np.arange(len(tss), dtype=np.int32)
-        members = indices != representatives
-        table = pa.table({"member": indices[members], "representative": representatives[members]})
-        self.connection.register("isomorphs", table)
-        self.connection.execute(f"CREATE OR REPLACE VIEW isomorph_measurements AS {_with_isomorphs()}")
+        """Make the view in which topologies without rows of their own have those of their representative."""
+        self._make_architectures()
+        self.connection.execute(
+            "CREATE OR REPLACE VIEW isomorphs AS SELECT arch_index AS member, representative FROM architectures "
+            "WHERE space = 'tss' AND arch_index <> representative"
+        )
+        self.connection.execute(f"CREATE OR REPLACE VIEW isomorph_measurements AS {views.with_isomorphs()}")
 
-    def _register_architectures(self, view: str) -> None:
-        """Make a table of the strings and representatives of the architectures that a view names."""
-        held = self.connection.sql(f"SELECT DISTINCT space, arch_index FROM {view} ORDER BY ALL").fetchall()
-        rows = [
-            {
-                "space": name,
-                "arch_index": index,
-                "arch_str": spaces.get(name).arch_str(index),
-                "representative": int(spaces.get(name).representative(index)),
-            }
-            for name, index in held
-        ]
-        fields = [("space", pa.string()), ("arch_index", pa.int32())]
-        schema = pa.schema([*fields, ("arch_str", pa.string()), ("representative", pa.int32())])
-        self.connection.register("architectures", pa.Table.from_pylist(rows, schema=schema))
+    def _make_architectures(self) -> None:
+        """Make a table of the strings and representatives of all architectures, once."""
+        self.connection.register("architectures", _architectures())
 
     def _filtered(self, view: str, filters: Mapping[str, Filter], known: tuple[str, ...]) -> duckdb.DuckDBPyRelation:
         unknown = sorted(set(filters) - set(known))
@@ -205,13 +202,29 @@ class Store:
         return relation
 
     def _refuse_mixed_fingerprints(self, relation: duckdb.DuckDBPyRelation) -> None:
-        comparable = ", ".join(name for name in _ROW_KEY if name not in ("arch_index", "seed"))
-        mixed = relation.aggregate(f"{comparable}, list(DISTINCT fingerprint) AS found").filter("len(found) > 1")
-        for *key, fingerprints in mixed.limit(1).fetchall():
+        mixed = self.sql(f"{views.mixed_fingerprints(self._named(relation))} LIMIT 1")
+        for *key, fingerprints in mixed.fetchall():
             raise StoreError(
                 f"rows of {'/'.join(map(str, key))} have several fingerprints: {', '.join(sorted(fingerprints))}; "
-                "they were made from different inputs: choose with fingerprint=[...], one for each calibrator and split"
+                "they were made from different inputs: choose with fingerprint=[...], one for each calibrator "
+                'and split, or fingerprint="commonest"'
             )
+
+
+@functools.cache
+def _architectures() -> pa.Table:
+    """The string and the representative of every architecture of every space."""
+    tables = []
+    for name in spaces.names():
+        space = spaces.get(name)
+        columns = {
+            "space": pa.array([name] * len(space), pa.string()),
+            "arch_index": pa.array(range(len(space)), pa.int32()),
+            "arch_str": pa.array(space.strings, pa.string()),
+            "representative": pa.array([space.representative(i) for i in range(len(space))], pa.int32()),
+        }
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables)
 
 
 def _typed(column: str, sql_type: str, values: Sequence[object]) -> list[str] | list[int]:
@@ -246,51 +259,3 @@ def _literal(path: Path) -> str:
     """An SQL string that means this file and no other: DuckDB reads ``*``, ``?`` and ``[`` as patterns."""
     escaped = re.sub(r"([*?\[])", r"[\1]", str(path)).replace("'", "''")
     return f"'{escaped}'"
-
-
-def _unique_measurements() -> str:
-    key = ", ".join((*_ROW_KEY, "fingerprint"))
-    return (
-        "SELECT * EXCLUDE (filename) FROM committed_measurements QUALIFY "
-        f"row_number() OVER (PARTITION BY {key} ORDER BY len(families) DESC, parse_filename(filename)) = 1"
-    )
-
-
-def _with_isomorphs() -> str:
-    """The computed rows, and for topologies that have none those of their representative, under their own index."""
-    key = ", ".join((*(name for name in _ROW_KEY if name != "arch_index"), "fingerprint"))
-    return (
-        "SELECT *, 'computed' AS origin FROM all_measurements UNION ALL BY NAME "
-        "SELECT * EXCLUDE (member) REPLACE (member AS arch_index), 'inherited' AS origin FROM ("
-        "SELECT m.*, i.member FROM all_measurements m JOIN isomorphs i ON m.arch_index = i.representative "
-        "WHERE m.space = 'tss') inherited "
-        f"ANTI JOIN (SELECT arch_index AS member, {key} FROM all_measurements) computed USING (member, {key})"
-    )
-
-
-def _open_failures() -> str:
-    """The last failure row of each unit and fingerprint that lacks a wanted row; of an absent unit, the last."""
-    unit = ", ".join(key_names(UNIT_KEY))
-    return (
-        f"WITH present AS (SELECT {unit}, list(fingerprint) AS present FROM committed_measurements GROUP BY {unit}) "
-        f"SELECT * EXCLUDE (filename, present) FROM committed_failures LEFT JOIN present USING ({unit}) "
-        "WHERE NOT coalesce(list_has_all(present, row_fingerprints), false) "
-        f"QUALIFY row_number() OVER (PARTITION BY {unit}, CASE WHEN kind = 'absent' THEN kind ELSE fingerprint END "
-        "ORDER BY attempt DESC, parse_filename(filename)) = 1"
-    )
-
-
-def _models() -> str:
-    key = ", ".join(_MODEL_KEY)
-    facts = ", ".join(
-        f"any_value({c}) AS {c}"
-        for c in (
-            "recorded_accuracy",
-            "recomputed_accuracy",
-            "recorded_loss",
-            "recomputed_loss",
-            "gate",
-            "weights_hash",
-        )
-    )
-    return f"SELECT {key}, {facts} FROM committed_measurements GROUP BY {key}"

@@ -59,6 +59,7 @@ MEASUREMENT_COLUMNS = (
     Column("recorded_loss", pa.float64(), "nats", "cross-entropy on the test images that the archive recorded"),
     Column("recomputed_loss", pa.float64(), "nats", "cross-entropy of the clean inference on all test images"),
     Column("gate", pa.string(), "", "accuracy gate: pass, warn, fail; unrecorded where the archive has no reference"),
+    Column("test_set", pa.string(), "", "hash of the test images, labels and constants of the accuracy gate"),
     Column("weights_hash", pa.string(), "", "SHA-256 of the network's weights"),
     Column("bin15_count", pa.list_(pa.int32()), "images", "images in each of 15 equal-width confidence bins"),
     Column("bin15_confidence", pa.list_(pa.float64()), "fraction", "mean confidence in each bin; null where empty"),

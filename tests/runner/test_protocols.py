@@ -133,8 +133,8 @@ def test_paper_shows_ood_images_with_its_own_constants(root, logits_of):
     test = Library().load("digits", "test")
     for _, row in found.df().iterrows():
         scores = []
-        for pixels in (test.images, 255 - test.images):
-            probs = torch.softmax(logits_of(row["arch_index"], PRE, pixels), dim=1).double().numpy()
+        for pixels, constants in ((test.images, PRE), (255 - test.images, POST)):
+            probs = torch.softmax(logits_of(row["arch_index"], constants, pixels), dim=1).double().numpy()
             scores.append(-np.sum(np.where(probs > 0, probs * np.log(np.maximum(probs, 1e-300)), 0), axis=1))
         expected = roc_auc_score([0] * 900 + [1] * 900, np.concatenate(scores))
         assert row["ood_auroc"] == pytest.approx(expected, abs=2e-4)
