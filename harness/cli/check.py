@@ -6,6 +6,7 @@ recorded. Nothing is written.
 
 import argparse
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.archives import Archive, Record, Trial
@@ -35,6 +36,7 @@ class Checked(NamedTuple):
     gate: str = "error"
     seconds: str = ""
     note: str = ""
+    problem: str = ""
 
 
 def check(settings: Settings, _: argparse.Namespace) -> int:
@@ -49,11 +51,13 @@ def check(settings: Settings, _: argparse.Namespace) -> int:
         except HarnessError as error:
             problems.append(f"archives.{setting.space}: {error}")
     columns = ("space", "index", "dataset", "hp", "seed", "recorded %", "recomputed %", "gate", "seconds", "note")
-    print_table("the accuracy gate: recorded and recomputed accuracy on all test images", columns, rows)
-    problems += [f"{row.space} {row.arch_index} {row.dataset}: {row.note}" for row in rows if row.gate in _PROBLEMS]
+    shown = [row[: len(columns)] for row in rows]
+    print_table("the accuracy gate: recorded and recomputed accuracy on all test images", columns, shown)
+    problems += _grouped([row for row in rows if row.gate in _PROBLEMS])
     for problem in problems:
         say(f"problem: {problem}")
     if problems:
+        next_step("mend these, or leave out what is not there, such as study.datasets=[cifar10] study.spaces=[tss]")
         return 1
     say("check: everything that was tried can be read, and its networks do what their archive recorded")
     next_step(
@@ -61,6 +65,15 @@ def check(settings: Settings, _: argparse.Namespace) -> int:
         f"{settings.command('run')} does it; with limit=2 it takes two architectures of each space",
     )
     return 0
+
+
+def _grouped(rows: Sequence[Checked]) -> list[str]:
+    """Return what is wrong with some networks, each cause once."""
+    causes: dict[str, list[str]] = {}
+    for row in rows:
+        where = " ".join(filter(None, (row.space, str(row.arch_index), row.dataset)))
+        causes.setdefault(row.problem or row.note, []).append(where)
+    return [f"{', '.join(where)}: {cause}" for cause, where in causes.items()]
 
 
 def _check_images(settings: Settings) -> list[str]:
@@ -99,7 +112,7 @@ def _check_archive(archive: Archive, source: str, setting: ArchiveSetting, setti
         try:
             record = archive.record(arch_index)
         except HarnessError as error:
-            rows.append(Checked(setting.space, arch_index, note=str(error)))
+            rows.append(Checked(setting.space, arch_index, note="see below", problem=str(error)))
             continue
         seconds = time.perf_counter() - start
         say(f"{setting.space} {arch_index}: read in {seconds:.1f} s, {_weights(record)}")
@@ -132,7 +145,7 @@ def _check_network(key: ModelKey, record: Record, trial: Trial, settings: Settin
         model = start_model(key, record, test, inference, Stage())
         note = _note(model, test, trial)
     except HarnessError as error:
-        return row._replace(note=str(error))
+        return row._replace(note="see below", problem=str(error))
     gate = model.gate
     return row._replace(
         recorded="" if gate.recorded_accuracy is None else f"{100 * gate.recorded_accuracy:.2f}",

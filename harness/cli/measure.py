@@ -14,6 +14,8 @@ from harness.metrics import MEASUREMENTS, measure_with_reasons
 
 _EXPECTED = "expected a file of numpy.savez with probs (images, classes) and labels (images,)"
 
+_OF_LOGITS = "; probabilities of logits are harness.metrics.softmax(logits), in float64"
+
 
 def measure(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print every measurement of the predictions in a file, and return 0."""
@@ -36,9 +38,13 @@ def measure(settings: Settings, arguments: argparse.Namespace) -> int:
 def _read(path: Path) -> tuple[Float64[np.ndarray, "n classes"], Integer[np.ndarray, " n_labels"]]:
     """Return probabilities, as float64, and labels; pickled arrays are refused."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        arrays = np.load(path, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: {_EXPECTED}, it is a single array")
+        with arrays:
             if not {"probs", "labels"} <= set(arrays):
-                raise DataError(f"{path}: {_EXPECTED}, it holds {', '.join(sorted(arrays)) or 'nothing'}")
+                hint = _OF_LOGITS if "logits" in arrays else ""
+                raise DataError(f"{path}: {_EXPECTED}, it holds {', '.join(sorted(arrays)) or 'nothing'}{hint}")
             probs, labels = arrays["probs"], arrays["labels"]
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: {_EXPECTED}: {error}") from error

@@ -77,8 +77,9 @@ class Meter:
     def _line(self) -> str:
         rate = self.done / max(time.monotonic() - self._start, 1e-9)
         left = (self.total - self.done) / max(rate, 1e-9)
+        pace = f"{rate:.1f}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
         note = f", {self.note}" if self.note else ""
-        return f"  {self.done:,}/{self.total:,} {self.what}, {rate:.1f}/s, {left:.0f} s left{note}"
+        return f"  {self.done:,}/{self.total:,} {self.what}, {pace}, {left:.0f} s left{note}"
 
 
 @contextmanager

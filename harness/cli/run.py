@@ -66,6 +66,9 @@ def _conclude(plan: Plan, store: Store | None, settings: Settings) -> int:
         say(
             f"{failed:,} units failed; {settings.command('status')} lists them, {settings.command('retry')} tries again"
         )
+    absent = sum(count.absent for count in plan.counts)
+    if absent:
+        say(f"{absent:,} units are absent, on record: the archive has no such seed, data set or budget of the network")
     findings = [] if store is None else list(check_gate(store, settings.test_sets()))
     for finding in findings:
         say(f"{finding.check}: {finding.message}")

@@ -8,7 +8,7 @@ from harness.cli.plan import print_counts
 from harness.cli.session import selections
 from harness.cli.status import print_gate
 from harness.config import Settings
-from harness.runner.plan import make_plan
+from harness.runner.plan import Plan, make_plan
 from harness.store import StoreRoot
 from harness.store.audit import Finding, check_files, check_gate, check_rows, count_duplicates, remove_leftovers
 from harness.store.reader import Store
@@ -19,7 +19,7 @@ def verify(settings: Settings, arguments: argparse.Namespace) -> int:
     root = StoreRoot.existing(settings.store)
     if arguments.clean:
         say(f"removed {remove_leftovers(root)} leftovers of killed writers")
-    n_findings = _print_findings(check_files(root))
+    n_findings, verdict = _print_findings(check_files(root)), ""
     if n_findings:
         say("the rows and the plan are checked once the files are sound")
     else:
@@ -28,11 +28,14 @@ def verify(settings: Settings, arguments: argparse.Namespace) -> int:
         n_findings += _print_findings(check_gate(store, settings.test_sets()))
         print_gate(store)
         say(f"{count_duplicates(store)} equal duplicate rows (legal: two drivers or an orphan worker)")
-        n_findings += _print_findings(_check_plan(settings, store))
+        plan = make_plan(settings.study, selections(settings), settings.library, store)
+        print_counts(plan)
+        n_findings += _print_findings(_check_plan(plan, settings))
+        verdict = _verdict(plan, settings)
     if n_findings:
         say(f"verify: {n_findings} violation{'s' * (n_findings > 1)}")
         return 1
-    say("verify: the store is sound and complete")
+    say(f"verify: {verdict}")
     return 0
 
 
@@ -45,9 +48,16 @@ def _print_findings(findings: Iterable[Finding]) -> int:
     return number
 
 
-def _check_plan(settings: Settings, store: Store) -> list[Finding]:
-    plan = make_plan(settings.study, selections(settings), settings.library, store)
-    print_counts(plan)
+def _verdict(plan: Plan, settings: Settings) -> str:
+    """Return what a store without violations is: failures on record are sound, but the study is not complete."""
+    failed = sum(count.failed for count in plan.counts)
+    if not failed:
+        return "the store is sound and complete"
+    total = sum(count.total for count in plan.counts)
+    return f"the store is sound; {failed:,} of {total:,} wanted units failed, {settings.command('status')} lists them"
+
+
+def _check_plan(plan: Plan, settings: Settings) -> list[Finding]:
     if not len(plan):
         return []
     message = f"{len(plan)} planned units are not made yet: {settings.command('run')} makes them"

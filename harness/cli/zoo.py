@@ -22,7 +22,8 @@ def train(settings: Settings, _: argparse.Namespace) -> int:
         say(f"nothing to do: the zoo is trained in {folders}")
         next_step(f"{settings.command('run')} measures it")
         return 0
-    say(f"training {len(items)} architectures on {recipe.dataset}, {recipe.epochs} epochs, into {folders}")
+    plural = "s" if recipe.epochs > 1 else ""
+    say(f"training {len(items)} architectures on {recipe.dataset}, {recipe.epochs} epoch{plural}, into {folders}")
     for space, path in paths.items():
         prepare_archive(path, space)
     task = TrainTask(recipe, paths, library, settings.runner.device)

@@ -104,7 +104,9 @@ def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
     messages = [str(cause).strip().splitlines()[0] for cause in causes]
     known = _known_keys(conf)
     written = [override.split("=", 1)[0].lstrip("+~") for override in overrides]
-    hints = [
+    options = groups(conf)
+    hints = [f"{key}: expected one of {', '.join(options[key])}" for key in written if options.get(key)]
+    hints += [
         f"{key}: did you mean {' or '.join(near)}?" if near else f"{key}: unknown key"
         for key in written
         if key not in known

@@ -148,7 +148,7 @@ def _library(config: Mapping[str, Any]) -> Library:
     return Library(folder, _image_files(config["image_files"]))
 
 
-def _image_files(written: Sequence[str]) -> dict[str, Path]:
+def _image_files(written: Sequence[Any]) -> dict[str, Path]:
     known, files = (UNSHIFTED, *CONDITIONS), {}
     _texts("image_files", written)
     for text in written:

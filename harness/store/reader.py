@@ -32,6 +32,7 @@ Filter = str | int | Iterable[object]
 
 _ROW_KEY = key_names(ROW_KEY)
 _COMMONEST = "commonest"
+_PROTOCOLS = ("clean", "paper")
 _OF_CONDITION = ("condition", "severity", "calibrator")
 
 
@@ -59,14 +60,7 @@ class Store:
                 f"a file of the store {root.path} cannot be read: {str(error).splitlines()[0]}; `harness verify` names "
                 "each damaged file: delete it, and `harness run` makes its rows again"
             ) from error
-        for view, query in (
-            ("all_measurements", views.unique_measurements()),
-            ("measurements", views.shown_measurements("clean")),
-            ("paper_measurements", views.shown_measurements("paper")),
-            ("failures", views.open_failures()),
-            ("models", views.models()),
-            ("runs", "SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id"),
-        ):
+        for view, query in views.VIEWS.items():
             self.connection.execute(f"CREATE VIEW {view} AS {query}")
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
@@ -78,7 +72,10 @@ class Store:
         try:
             return self.connection.sql(query)
         except duckdb.Error as error:
-            raise StoreError(f"the query cannot be answered: {error}") from error
+            raise StoreError(
+                f"the query cannot be answered: {error}\nThe views are {', '.join(views.VIEWS)}; `harness query "
+                "--describe` explains the columns of measurements"
+            ) from error
 
     def measurements(
         self,
@@ -109,6 +106,7 @@ class Store:
         if isomorphs == "all":
             self._make_isomorphs_view()
             view = "isomorph_measurements"
+        _check_protocols(protocol)
         commonest = filters.get("fingerprint") == _COMMONEST
         chosen = {name: value for name, value in filters.items() if not (commonest and name == "fingerprint")}
         relation = self._filtered(view, {"protocol": protocol, **chosen}, (*_ROW_KEY, "fingerprint"))
@@ -225,6 +223,12 @@ def _architectures() -> pa.Table:
         }
         tables.append(pa.table(columns))
     return pa.concat_tables(tables)
+
+
+def _check_protocols(protocol: Filter) -> None:
+    for name in [protocol] if isinstance(protocol, str | int) else protocol:
+        if name not in _PROTOCOLS:
+            raise StoreError(f"protocol: expected {' or '.join(_PROTOCOLS)}, or a list of them, got {name!r}")
 
 
 def _typed(column: str, sql_type: str, values: Sequence[object]) -> list[str] | list[int]:

@@ -1,5 +1,8 @@
 """The views of a store as SQL: which row counts of a key, which failures are open, what is known of a model."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from harness.store.schema import MODEL_KEY, ROW_KEY, UNIT_KEY, key_names
 
 _ROW_KEY = key_names(ROW_KEY)
@@ -79,3 +82,16 @@ def commonest_fingerprints(relation: str) -> str:
         f"QUALIFY row_number() OVER (PARTITION BY {_COMPARABLE} ORDER BY count(*) DESC, fingerprint) = 1"
         f") USING ({_COMPARABLE}, fingerprint)"
     )
+
+
+VIEWS: Mapping[str, str] = MappingProxyType(
+    {
+        "all_measurements": unique_measurements(),
+        "measurements": shown_measurements("clean"),
+        "paper_measurements": shown_measurements("paper"),
+        "failures": open_failures(),
+        "models": models(),
+        "runs": "SELECT * EXCLUDE (filename) FROM committed_runs ORDER BY run_id",
+    }
+)
+"""The views that every store has, by name, each after those that it reads."""

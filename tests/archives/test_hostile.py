@@ -46,6 +46,13 @@ def within_storage(sentinel: Path) -> Call:
     return Call(torch.storage._load_from_bytes, storage(description=touch(sentinel), keys=()))
 
 
+def test_tuples_within_tuples_do_not_overflow_the_stack(tmp_path):
+    path = tmp_path / "000000.pickle.pbz2"
+    path.write_bytes(bz2.compress(b"\x80\x02}" + b")" + b"\x85" * 2_000_000 + b"Ns."))
+    with pytest.raises(DataError, match="more than 100,000 tuples"):
+        read_pickle(path)
+
+
 def within_storage_without_its_magic(sentinel: Path) -> Call:
     return Call(torch.storage._load_from_bytes, pickle.dumps(touch(sentinel)))
 

@@ -48,6 +48,12 @@ def test_what_cannot_be_read_is_a_problem_and_the_rest_is_tried(check, tmp_path)
     assert "the training's constants fit" in out, "the sizes are tried all the same"
 
 
+def test_an_empty_choice_is_a_problem(check):
+    code, out = check("study.archs=representatives", "study.spaces=[tss]", "archives.tss=null")
+    assert code == 1
+    assert "problem: archives.tss: archives.tss is null" in out
+
+
 def test_stripped_weights_are_named(check, real_data):
     tss = real_data / "nats_simple" / "NATS-tss-v1_0-3ffb9-simple"
     arguments = [f"archives.tss={tss}", "study.spaces=[tss]", "study.datasets=[cifar10]", "study.hps=['200']"]

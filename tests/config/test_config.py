@@ -41,7 +41,7 @@ def test_every_yaml_and_every_key_has_a_comment(path):
 def test_the_default_is_the_embedded_zoo():
     settings = compose([])
     for setting in settings.archives:
-        assert setting.path is None
+        assert setting.is_zoo
         expected = archive_folder(settings.zoo_root, settings.recipe, setting.space, Library())
         assert settings.archive_path(setting) == expected
     assert settings.store == Path("results/store").absolute()
@@ -59,9 +59,10 @@ def test_settings_are_frozen_values():
         settings.study.archs = "0"
 
 
-def test_a_required_path_that_is_not_given_is_named():
-    with pytest.raises(ConfigError, match=r"archives.tss"):
-        compose(["archives=nats"])
+def test_a_path_is_named_where_it_is_needed_and_no_earlier():
+    settings = compose(["archives=nats", "runner.device=cuda", "data_root=/nowhere", "image_files=[mine:/nowhere.npy]"])
+    with pytest.raises(ConfigError, match=r"archives.tss is null but study.spaces asks for tss: give its folder"):
+        settings.archive_path(settings.archives[0])
 
 
 def test_only_the_archives_of_the_wanted_spaces_are_needed():

@@ -27,6 +27,7 @@ def rows_of(n=6, calibrators=("none", "temperature"), **columns):
             "label_set": "original",
             "seed": 777,
             "calibrator": calibrator,
+            "gate": "pass",
             "acc": 0.9 + i / 100,
             "NLL": 0.3,
             "temperature": None if calibrator == "none" else 1.2,

@@ -1,5 +1,6 @@
 """Isomorphs on request: a computed row beats an inherited one, and every row says which it is."""
 
+import numpy as np
 import pytest
 
 from harness import spaces
@@ -42,6 +43,19 @@ def test_members_without_rows_inherit_those_of_their_representative(store):
     own = found[found["origin"] == "computed"]
     assert set(own["arch_index"]) == {REPRESENTATIVE, 7}
     assert set(found.loc[found["calibrator"] == "temperature", "ECE_15"]) == {0.2}
+
+
+def test_a_member_with_any_row_of_its_own_inherits_nothing(store):
+    other_seed = {**row(REPRESENTATIVE, 0.9), "seed": 888}
+    shifted = {**row(REPRESENTATIVE, None), "condition": "svhn", "ood_auroc": 0.99, "acc": None}
+    rows = store([row(REPRESENTATIVE, 0.1), other_seed, shifted, row(MEMBER, 0.7)])
+    found = rows.measurements(isomorphs="all", arch_index=MEMBER).df()
+    assert found[["seed", "condition", "origin"]].to_numpy().tolist() == [[777, "unshifted", "computed"]]
+    wide = rows.wide(isomorphs="all", seed=777).df().set_index("config")
+    assert wide.loc[MEMBER, ["origin", "pre_ECE_15"]].tolist() == ["computed", 0.7]
+    assert np.isnan(wide.loc[MEMBER, "auc_svhn"])
+    assert set(wide["origin"]) == {"computed", "inherited"}
+    assert set(rows.tidy(isomorphs="all").df()["origin"]) == {"computed", "inherited"}
 
 
 @pytest.mark.parametrize("gate", ["pass", "fail"])
