@@ -1,7 +1,7 @@
 # Every target installs what it needs into .venv; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test check format pytest plan run status retry verify report query clean
+.PHONY: help install install-dev demo test check format pytest bench plan run status retry verify report query clean
 
 PYTHON ?= python3
 RESULTS ?= results
@@ -56,6 +56,9 @@ format: install-dev ## format and mend what ruff can
 
 pytest: install-dev ## the tests alone; ARGS="-k name" chooses
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+bench: install ## how fast the measurements are, as ratios to a sort in the same run
+	@$(BIN)/python tests/bench/measure.py
 
 plan: install ## show what is wanted, done and missing; ARGS="study.spaces=[tss] limit=2"
 run: install ## make what is missing

@@ -5,7 +5,7 @@ r = 1 where the prediction is right.
 """
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Complex128, Float64
 from scipy.signal import fftconvolve
 
 from harness.metrics.predictions import Ranked
@@ -13,6 +13,12 @@ from harness.metrics.undefined import Undefined
 
 KDE_GRID_START, KDE_GRID_STOP, KDE_GRID_SIZE = -0.6, 1.6, 2**14
 """Grid of the density estimates: wide enough for confidences mirrored about 0 and 1."""
+
+KDE_STEP = (KDE_GRID_STOP - KDE_GRID_START) / (KDE_GRID_SIZE - 1)
+"""Distance of its points."""
+
+KDE_GRID_MARGIN = 0.6
+"""Distance of its ends from [0, 1]."""
 
 KDE_DENSITY_FLOOR = 1e-6
 """Where both densities are at most this, the integrand of KDECE keeps its previous value."""
@@ -53,7 +59,7 @@ def kernel_density_calibration_error(top: Ranked) -> float | Undefined:
     if right[-1] - right[0] <= KDE_SMALLEST_SPREAD:
         return Undefined(f"all right confidences lie within {KDE_SMALLEST_SPREAD:g} of each other")
     bandwidth = float(right.std() * (2 * top.probability.size) ** -0.2)
-    density_right, density_all = _density_on_grid(right, bandwidth), _density_on_grid(top.probability, bandwidth)
+    density_right, density_all = _densities_on_grid(right, top.probability, bandwidth)
     x = _grid()
     # |x - acc(x)| f(x), multiplied out so that nothing is divided by a vanishing density
     integrand = np.abs(x * density_all - np.minimum(top.outcome.mean() * density_right, density_all))
@@ -92,19 +98,42 @@ def _grid() -> Float64[np.ndarray, " grid"]:
     return np.linspace(KDE_GRID_START, KDE_GRID_STOP, KDE_GRID_SIZE)
 
 
-def _density_on_grid(confidence: Float64[np.ndarray, " n"], bandwidth: float) -> Float64[np.ndarray, " grid"]:
-    """Return the density of the confidences on the grid: mirrored at 0 and 1, zero outside (0, 1), doubled inside."""
-    low = confidence < 0.5
-    mirrored = np.concatenate((-confidence[low], confidence, 2 - confidence[~low]))
-    density = 2 * fftconvolve(_linear_binning(mirrored), _triweight_kernel(bandwidth), mode="same")
+def _densities_on_grid(
+    right: Float64[np.ndarray, " m"], confidence: Float64[np.ndarray, " n"], bandwidth: float
+) -> tuple[Float64[np.ndarray, " grid"], Float64[np.ndarray, " grid"]]:
+    """Return the densities of the right and of all confidences on the grid: mirrored at 0 and 1, zero outside (0, 1).
+
+    Inside they are doubled. As the kernel is real, one complex convolution gives both.
+    """
+    packed = _linear_binning(_mirrored(right)) + 1j * _linear_binning(_mirrored(confidence))
+    density = 2 * _convolve(packed, _triweight_kernel(bandwidth))
     x = _grid()
-    return np.where((x > 0) & (x < 1), density, 0.0)
+    density[(x <= 0) | (x >= 1)] = 0
+    return np.real(density), np.imag(density)
+
+
+def _convolve(
+    values: Complex128[np.ndarray, " grid"], kernel: Float64[np.ndarray, " taps"]
+) -> Complex128[np.ndarray, " grid"]:
+    """Return the convolution with a kernel about 0; what a narrow one carries around the ends stays outside [0, 1]."""
+    half = kernel.size // 2
+    if half * KDE_STEP > KDE_GRID_MARGIN:
+        return fftconvolve(values, kernel, mode="same")
+    around = np.zeros(values.size)
+    around[: half + 1] = kernel[half:]
+    around[values.size - half :] = kernel[:half]
+    return np.fft.ifft(np.fft.fft(values) * np.fft.fft(around))
+
+
+def _mirrored(confidence: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " mirrored"]:
+    """Return the confidences, ascending, and each once more on the other side of 0 or 1, whichever is nearer."""
+    n_low = int(np.searchsorted(confidence, 0.5))
+    return np.concatenate((-confidence[:n_low], confidence, 2 - confidence[n_low:]))
 
 
 def _linear_binning(values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " grid"]:
     """Return the share of the values at each grid point, each value split between its two neighbours by distance."""
-    step = (KDE_GRID_STOP - KDE_GRID_START) / (KDE_GRID_SIZE - 1)
-    position = (values - KDE_GRID_START) / step
+    position = (values - KDE_GRID_START) / KDE_STEP
     left = np.floor(position).astype(np.int64)
     to_right = position - left
     shares = np.bincount(left, weights=1 - to_right, minlength=KDE_GRID_SIZE)
@@ -114,10 +143,9 @@ def _linear_binning(values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " 
 
 def _triweight_kernel(bandwidth: float) -> Float64[np.ndarray, " taps"]:
     """Return ``35 / 32 (1 - u^2)^3 / w``, u = x / w, at the grid's steps; w = 3 bandwidth makes that its deviation."""
-    step = (KDE_GRID_STOP - KDE_GRID_START) / (KDE_GRID_SIZE - 1)
     half_width = 3 * bandwidth
-    n_steps = int(half_width / step)
-    u = np.arange(-n_steps, n_steps + 1) * (step / half_width)
+    n_steps = int(half_width / KDE_STEP)
+    u = np.arange(-n_steps, n_steps + 1) * (KDE_STEP / half_width)
     return 35 / 32 * (1 - u**2) ** 3 / half_width
 
 

@@ -5,6 +5,8 @@ from jaxtyping import Float64, Integer
 
 from harness.metrics.undefined import Undefined
 
+_BLOCK = 1 << 17
+
 
 def negative_log_likelihood(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
@@ -43,9 +45,12 @@ def brier_loss_sum(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.n
     Reference:
         Brier, "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review, 1950.
     """
-    error = probs.copy()
-    error[np.arange(labels.size), labels] -= 1
-    return float(np.sum(error**2) / labels.size)
+    total, n_rows = 0.0, max(1, _BLOCK // probs.shape[1])
+    for start in range(0, labels.size, n_rows):  # a block at a time, which stays in cache
+        error, of_block = probs[start : start + n_rows].copy(), labels[start : start + n_rows]
+        error[np.arange(of_block.size), of_block] -= 1
+        total += float(np.einsum("ik,ik->", error, error))
+    return total / labels.size
 
 
 def brier_loss(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> float:

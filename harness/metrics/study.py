@@ -3,21 +3,17 @@
 The confidences and the probabilities of each class are sorted once; everything binned shares them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Integer
 
 from harness.metrics.binning import BIN_COUNTS
-from harness.metrics.classwise import (
-    classwise_adaptive_calibration_error,
-    classwise_calibration_error,
-    classwise_equal_mass_calibration_error,
-)
+from harness.metrics.classwise_at_once import classwise_measurements
 from harness.metrics.kernel import kernel_density_calibration_error, max_mean_calibration_error
-from harness.metrics.predictions import rank_classes, rank_top_label
-from harness.metrics.proper import brier_loss, brier_loss_sum, negative_log_likelihood
+from harness.metrics.predictions import rank_top_label
+from harness.metrics.proper import brier_loss_sum, negative_log_likelihood
 from harness.metrics.top_label import (
     accuracy,
     correct_confidence,
@@ -41,20 +37,21 @@ def study(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, "
         labels: Classes, shape (n,), already checked.
     """
     top = rank_top_label(probs, labels)
-    classes = rank_classes(probs, labels)
+    classwise = classwise_measurements(probs, labels)
+    brier_sum = brier_loss_sum(probs, labels)
     return {
         **_for_each_bin_count("ECE", expected_calibration_error, top),
         **_for_each_bin_count("ECE_em", equal_mass_calibration_error, top),
-        **_for_each_bin_count("cwCE", classwise_calibration_error, classes),
-        **_for_each_bin_count("cwCE_em", classwise_equal_mass_calibration_error, classes),
+        **_named("cwCE", classwise),
+        **_named("cwCE_em", classwise),
         **_for_each_bin_count("MCE", max_calibration_error, top),
         "KSCE": kolmogorov_smirnov_calibration_error(top),
         "KDECE": kernel_density_calibration_error(top),
         "MMCE": max_mean_calibration_error(top),
         "NLL": negative_log_likelihood(probs, labels),
-        "Brier": brier_loss(probs, labels),
-        **_for_each_bin_count("cwACE", classwise_adaptive_calibration_error, classes),
-        "Brier_sum": brier_loss_sum(probs, labels),
+        "Brier": brier_sum / probs.shape[1],
+        **_named("cwACE", classwise),
+        "Brier_sum": brier_sum,
         "acc": accuracy(top),
         "correct_confidence": correct_confidence(top),
         "incorrect_confidence": incorrect_confidence(top),
@@ -66,3 +63,7 @@ def _for_each_bin_count(
     name: str, error: Callable[[_RankedT, int], float | Undefined], ranked: _RankedT
 ) -> dict[str, float | Undefined]:
     return {f"{name}_{n_bins}": error(ranked, n_bins) for n_bins in BIN_COUNTS}
+
+
+def _named(name: str, values: Mapping[str, float | Undefined]) -> dict[str, float | Undefined]:
+    return {f"{name}_{n_bins}": values[f"{name}_{n_bins}"] for n_bins in BIN_COUNTS}
