@@ -1,14 +1,22 @@
 """The calibrators by protocol and name."""
 
 from harness.calibrators.abstract import AbstractCalibrator
+from harness.calibrators.ensemble_temperature import EnsembleTemperatureCalibrator
+from harness.calibrators.histogram import HistogramCalibrator
+from harness.calibrators.isotonic import IsotonicCalibrator
 from harness.calibrators.none import NoCalibrator
 from harness.calibrators.published import PublishedNoCalibrator, PublishedTemperatureCalibrator
 from harness.calibrators.temperature import TemperatureCalibrator
+from harness.calibrators.vector import VectorCalibrator
 
 _CALIBRATORS: dict[str, dict[str, AbstractCalibrator]] = {
     "clean": {
         "none": NoCalibrator(),
         "temperature": TemperatureCalibrator(),
+        "vector": VectorCalibrator(),
+        "ensemble_temperature": EnsembleTemperatureCalibrator(),
+        "isotonic": IsotonicCalibrator(),
+        "histogram": HistogramCalibrator(),
     },
     "paper": {
         "none": PublishedNoCalibrator(),
@@ -48,7 +56,7 @@ def names(protocol: str = "clean") -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('none', 'temperature')
+        ('none', 'temperature', 'vector', 'ensemble_temperature', 'isotonic', 'histogram')
     """
     if protocol not in _CALIBRATORS:
         raise ValueError(f"protocol: expected one of {', '.join(_CALIBRATORS)}, got {protocol!r}")

@@ -28,7 +28,7 @@ class _Cuts(NamedTuple):
         of_mass: The position among samples of each equal-mass cut where no probabilities are equal, 0 and N included.
         starts: Where the cuts of each bin count begin in ``of_edges``.
         mass_starts: Where they begin in ``of_mass``.
-        count: Which bin count each cut of equal count belongs to.
+        count_of: Which bin count each cut of equal count belongs to.
         bin_of_count: Which of its cuts it is.
         count_starts: Where the cuts of each bin count begin among those of equal count.
         count_ends: Where they end.
@@ -39,7 +39,7 @@ class _Cuts(NamedTuple):
     of_mass: Int64[np.ndarray, " mass_cuts"]
     starts: Int64[np.ndarray, " counts"]
     mass_starts: Int64[np.ndarray, " counts"]
-    count: Int64[np.ndarray, " count_cuts"]
+    count_of: Int64[np.ndarray, " count_cuts"]
     bin_of_count: Int64[np.ndarray, " count_cuts"]
     count_starts: Int64[np.ndarray, " counts"]
     count_ends: Int64[np.ndarray, " counts"]
@@ -84,7 +84,7 @@ def _cuts(n_samples: int) -> _Cuts:
         of_mass=np.concatenate(mass_of),
         starts=np.cumsum([0, *map(len, edges_of)])[:-1],
         mass_starts=np.cumsum([0, *map(len, mass_of)])[:-1],
-        count=np.repeat(np.arange(len(BIN_COUNTS)), lengths),
+        count_of=np.repeat(np.arange(len(BIN_COUNTS)), lengths),
         bin_of_count=np.concatenate([np.arange(length) for length in lengths]),
         count_starts=np.cumsum([0, *lengths])[:-1],
         count_ends=np.cumsum(lengths) - 1,
@@ -154,7 +154,7 @@ def _equal_count_errors(
     n_samples = ranked.shape[1]
     zeros = n_zeros[:, np.newaxis]
     sizes = (n_samples - zeros) // np.array(BIN_COUNTS)  # (classes, counts)
-    at = zeros + sizes[:, cuts.count] * cuts.bin_of_count
+    at = zeros + sizes[:, cuts.count_of] * cuts.bin_of_count
     at[:, cuts.count_ends] = n_samples
     found = _errors(excess, at, cuts.count_starts)
     inner = np.clip(at, 1, n_samples - 1)

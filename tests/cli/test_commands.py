@@ -92,7 +92,7 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
         (["nonsense=1"], r"nonsense: unknown key"),
         (["+study.colour=red"], "study.colour"),
         (["study.families=[nonsense]"], r"study.families: unknown value 'nonsense'; expected among study"),
-        (["study.calibrators=[platt]"], r"unknown value 'platt'; expected among none, temperature"),
+        (["study.calibrators=[platt]"], r"unknown value 'platt'; expected among none, temperature, vector"),
         (["study.datasets=[mnist]"], r"unknown value 'mnist'; expected among digits"),
         (["study.conditions=[fogg]"], r"study.conditions: unknown value 'fogg'; expected among unshifted, ood_uniform"),
         (["study.conditions=['ood_uniform:3']"], r"'ood_uniform:3': ood_uniform has no severities"),
