@@ -1,7 +1,8 @@
 """Calibration measurements: pure functions of probabilities and labels, and the dictionary of what they mean."""
 
-from harness.metrics.dictionary import MEASUREMENTS, Measurement
+from harness.metrics.dictionary import MEASUREMENTS
 from harness.metrics.families import FAMILIES, OOD_FAMILY, Family, Measured, family, measure, measure_with_reasons
+from harness.metrics.measurement import Measurement
 from harness.metrics.ood import energy, measure_ood
 from harness.metrics.predictions import softmax
 from harness.metrics.published import measure_as_published, softmax_float32

@@ -11,9 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Integer
 
+from harness.metrics.accuracy import accuracy
 from harness.metrics.checks import require_predictions
+from harness.metrics.debiased import debiased
+from harness.metrics.decomposition import decomposition
 from harness.metrics.dictionary import MEASUREMENTS
 from harness.metrics.ood import measure_ood
+from harness.metrics.selective import selective
+from harness.metrics.sharpness import sharpness
+from harness.metrics.signed import signed
 from harness.metrics.study import study
 from harness.metrics.undefined import Undefined
 
@@ -57,7 +63,17 @@ def _family(name: str, function: Callable[..., Mapping[str, float | Undefined]],
     return Family(name, version, tuple(row.name for row in MEASUREMENTS if row.family == name), function)
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({"study": _family("study", study, version=1)})
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "study": _family("study", study, version=1),
+        "debiased": _family("debiased", debiased, version=1),
+        "signed": _family("signed", signed, version=1),
+        "decomposition": _family("decomposition", decomposition, version=1),
+        "accuracy": _family("accuracy", accuracy, version=1),
+        "selective": _family("selective", selective, version=1),
+        "sharpness": _family("sharpness", sharpness, version=1),
+    }
+)
 """Every family that `measure` computes, by its name."""
 
 OOD_FAMILY = _family("ood", measure_ood, version=1)
