@@ -21,6 +21,7 @@ from harness.store.schema import (
     ROW_KEY,
     RUN_TABLE,
     SCHEMA_VERSION,
+    Column,
     Table,
     key_names,
 )
@@ -35,6 +36,7 @@ from harness.store.writer import (
 
 _IDENTITIES = ((MEASUREMENT_TABLE, MEASUREMENT_IDENTITY), (FAILURE_TABLE, FAILURE_IDENTITY))
 GATE_TOLERANCE = 0.01
+_ROUNDING = 1e-8
 _MAY_DIFFER = frozenset({"families", "reasons", "run_id", "device", "seconds"})
 
 
@@ -100,7 +102,7 @@ def check_rows(store: Store) -> Iterator[Finding]:
     """Yield the keys whose duplicate rows disagree, and the models whose rows come from different weights."""
     key = ", ".join((*key_names(ROW_KEY), "fingerprint"))
     compared = [
-        column.name
+        column
         for column in MEASUREMENT_TABLE.columns
         if column not in ROW_KEY and column.name not in _MAY_DIFFER and column.name != "fingerprint"
     ]
@@ -108,7 +110,7 @@ def check_rows(store: Store) -> Iterator[Finding]:
         f"WITH keys AS (SELECT {key} FROM committed_measurements GROUP BY {key} HAVING count(*) > 1), "
         f"doubled AS (SELECT * FROM committed_measurements SEMI JOIN keys USING ({key})) "
     )
-    differing = " OR ".join(f'min("{name}") <> max("{name}")' for name in compared)
+    differing = " OR ".join(map(_differs, compared))
     for row in store.sql(f"{doubled} SELECT {key} FROM doubled GROUP BY {key} HAVING {differing}").fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "rows of one key and fingerprint hold unequal values")
     # Of equal families, a value cannot be there in one row and null in another.
@@ -123,6 +125,20 @@ def check_rows(store: Store) -> Iterator[Finding]:
             "rows come from different weights: the record changed between two runs; give the archive another source"
         )
         yield Finding("weights", "/".join(map(str, row)), message)
+
+
+def _differs(column: Column) -> str:
+    """Return the SQL condition that a column has unequal values; numbers may differ by rounding.
+
+    Rows are measured again when families are added, perhaps by a later version whose sums run in another order.
+    """
+    name = f'"{column.name}"'
+    if column.type == pa.float64():
+        largest = f"greatest(abs(max({name})), abs(min({name})))"
+        return f"max({name}) - min({name}) > {_ROUNDING} * {largest} + {_ROUNDING**2}"
+    if column.type == pa.list_(pa.float64()):
+        name = f"list_transform({name}, lambda v: round(v, 9))"
+    return f"min({name}) <> max({name})"
 
 
 def gate_counts(store: Store, test_sets: Sequence[str] | None = None) -> dict[str, int]:

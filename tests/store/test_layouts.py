@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import StoreError
 from harness.store import StoreRoot, open_store
-from harness.store.audit import check_gate, gate_counts
+from harness.store.audit import check_gate, check_rows, gate_counts
 from harness.store.writer import write_measurements
 
 
@@ -87,3 +87,10 @@ def test_the_gate_stands_on_a_test_set(store):
     models = found.models().df().set_index("test_set")
     assert models.loc["good", ["recomputed_accuracy", "gate"]].tolist() == [0.9, "pass"]
     assert models.loc["bad", ["recomputed_accuracy", "gate"]].tolist() == [0.1, "fail"]
+
+
+@pytest.mark.parametrize(("change", "n_findings"), [(1e-16, 0), (1e-6, 1)])
+def test_duplicates_may_differ_by_rounding_alone(store, change, n_findings):
+    again = row(ece=0.1 + change, families=["study@1", "sharpness@1"], run_id="r2")
+    found = store(row(ece=0.1), again)
+    assert len(list(check_rows(found))) == n_findings
