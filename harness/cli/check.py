@@ -82,7 +82,7 @@ def _check_images(settings: Settings) -> list[str]:
     rows: list[tuple[object, ...]] = []
     for dataset in settings.study.datasets:
         for condition, severity in settings.study.conditions:
-            if condition != UNSHIFTED and not library.condition(condition).serves(dataset):
+            if not library.serves(condition, dataset):
                 continue
             try:
                 is_test = condition == UNSHIFTED

@@ -10,6 +10,7 @@ from harness.store import open_store
 from harness.store.audit import gate_counts
 from harness.store.live import live_workers
 from harness.store.reader import Store
+from harness.store.schema import MODEL_KEY, key_names
 from harness.values import unit_fingerprint
 
 _MOST = 20
@@ -18,7 +19,7 @@ _MOST = 20
 def status(settings: Settings, _: argparse.Namespace) -> int:
     """Print the state of the store; return 0, or 1 if units have failed."""
     store = open_store(str(settings.store))
-    model = "source, space, arch_index, dataset, hp, seed"
+    model = ", ".join(key_names(MODEL_KEY))
     rows = store.sql(
         f"SELECT space, dataset, hp, protocol, condition, severity, count(DISTINCT ({model})) AS models, count(*) AS n"
         " FROM all_measurements WHERE gate IS DISTINCT FROM 'fail' GROUP BY ALL ORDER BY ALL"

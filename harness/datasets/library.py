@@ -83,6 +83,15 @@ class Library:
             raise ValueError(f"expected a condition among {', '.join(self.conditions)}, got {name!r}")
         return registry.CONDITIONS[name]
 
+    def serves(self, condition: str, dataset: str) -> bool:
+        """Return whether networks of a data set can be shown a condition; ``unshifted`` serves every one.
+
+        Raises:
+            ValueError: The condition is unknown.
+            DataError: It is a file of images that cannot be read.
+        """
+        return condition == UNSHIFTED or self.condition(condition).serves(dataset)
+
     @property
     def conditions(self) -> tuple[str, ...]:
         """The names of all conditions, ``unshifted`` first."""

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from harness import networks
 from harness.archives import Record, Trial
+from harness.calibrators import AbstractFitted
 from harness.datasets import ImageSet, Normalisation, ShiftedImages
 from harness.errors import EvaluationError
-from harness.values import ModelKey
+from harness.values import ModelKey, Variant
 
 PRECISION = "float32"
 
@@ -69,6 +70,7 @@ class Model:
         inference: How it is run.
         weights_hash: SHA-256 of the weights.
         gate: Its accuracy gate.
+        fitted: Calibrators fitted to it, by protocol and variant; they are the same under every condition.
     """
 
     key: ModelKey
@@ -77,6 +79,7 @@ class Model:
     weights_hash: str
     gate: Gate
     _logits: dict[tuple[str, Normalisation], Float32[Tensor, "n classes"]]
+    fitted: dict[tuple[str, Variant], AbstractFitted] = field(default_factory=dict)
 
     def logits(
         self, images: ImageSet | ShiftedImages, normalisation: Normalisation

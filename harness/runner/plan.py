@@ -184,7 +184,7 @@ def wanted_settings(study: Study, library: Library) -> dict[tuple[Any, ...], Wan
         for dataset in study.datasets
         for name in study.protocols
         for condition, severity in study.conditions
-        if condition == UNSHIFTED or library.condition(condition).serves(dataset)
+        if library.serves(condition, dataset)
     }
 
 

@@ -56,7 +56,10 @@ def measured_columns(model: Model, scene: Scene, variant: Variant, families: Seq
         shown = model.logits(shifted, protocol.shifted_normalisation(test, variant.calibrator))
     stage.name = "calibration"
     part = datasets.split(variant.split, len(labels), variant.split_seed)
-    fitted = protocol.calibrator(variant.calibrator).fit(logits[part.fit], labels[part.fit])
+    key = (protocol.name, variant)
+    if key not in model.fitted:
+        model.fitted[key] = protocol.calibrator(variant.calibrator).fit(logits[part.fit], labels[part.fit])
+    fitted = model.fitted[key]
     scored = protocol.scored(part, variant.calibrator)
     probs = fitted.apply(logits[scored])
     stage.name = "measurement"
