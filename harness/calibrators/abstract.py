@@ -1,6 +1,12 @@
-"""What a post-hoc calibrator is: fitted on held-out logits and labels, then applied to any logits of the same model."""
+"""What a post-hoc calibrator is: fitted on held-out logits and labels, then applied to any logits of the same model.
+
+What every calibrator expects and refuses is said here once, at `AbstractFitted.apply` and `Calibrator`. The file of
+each says what is its own.
+"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64, Integer
@@ -24,7 +30,7 @@ class AbstractFitted(ABC):
         """Return calibrated class probabilities, each row in [0, 1] and summing to 1.
 
         Args:
-            logits: Finite class scores, shape (n, classes).
+            logits: Finite class scores, shape (n, classes), of the classes of the fit part.
 
         Raises:
             TypeError: If the dtype is not floating point.
@@ -32,28 +38,32 @@ class AbstractFitted(ABC):
         """
 
 
-class AbstractCalibrator(ABC):
-    """A way of calibrating."""
+class AbstractNonparametric(AbstractFitted):
+    """A calibrator without parameters: what was learned, if anything, is a function or a table."""
 
     @property
-    @abstractmethod
-    def name(self) -> str:
-        """Name by which a study asks for the calibrator."""
+    def parameters(self) -> dict[str, float]:
+        """Empty."""
+        return {}
 
     @property
-    @abstractmethod
-    def version(self) -> int:
-        """Raised whenever the calibrated probabilities change; part of a row's fingerprint."""
+    def reasons(self) -> dict[str, str]:
+        """Empty."""
+        return {}
 
-    @abstractmethod
-    def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> AbstractFitted:
-        """Return the calibrator fitted to the logits and labels of held-out samples.
 
-        Args:
-            logits: Finite class scores, shape (n, classes), n >= 1, classes >= 2.
-            labels: Classes, shape (n,), in 0 .. classes - 1.
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """A way of calibrating.
 
-        Raises:
-            TypeError: If a dtype is wrong.
-            ValueError: If a shape or a value is wrong.
-        """
+    Attributes:
+        name: Name by which a study asks for the calibrator.
+        version: Raised whenever the calibrated probabilities change; part of a row's fingerprint.
+        fit: Returns the calibrator fitted to held-out samples: to finite logits, shape (n, classes), n >= 1,
+            classes >= 2, and labels in 0 .. classes - 1, shape (n,). Raises TypeError if a dtype is wrong, ValueError
+            if a shape or a value is.
+    """
+
+    name: str
+    version: int
+    fit: Callable[[Float[np.ndarray, "n classes"], Integer[np.ndarray, " n"]], AbstractFitted]

@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Float, Float64, Integer
 from scipy.optimize import LinearConstraint, minimize
 
-from harness.calibrators.abstract import AbstractCalibrator, AbstractFitted
-from harness.calibrators.temperature import TemperatureCalibrator
-from harness.metrics.checks import require_labels, require_logits
+from harness.calibrators.abstract import AbstractFitted
+from harness.calibrators.checks import require_fit_part
+from harness.calibrators.temperature import fit_temperature
+from harness.metrics.checks import require_logits
 from harness.metrics.predictions import softmax
 
 GAP = 1e-6
@@ -58,14 +59,7 @@ class FittedEnsembleTemperature(AbstractFitted):
         return dict(self.notes)
 
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
-        """Return ``w_1 softmax(logits / T) + w_2 softmax(logits) + w_3 / K``, which keeps the order of the classes.
-
-        Args:
-            logits: Finite class scores, shape (n, classes).
-
-        Raises:
-            TypeError: If the dtype is not floating point.
-            ValueError: If the shape is wrong or a value is NaN or infinite.
+        """Return ``w_1 softmax(logits / T) + w_2 softmax(logits) + w_3 / K``, with the classes in order.
 
         Example:
             >>> fitted = FittedEnsembleTemperature(2.0, 0.5, 0.25, 0.25)
@@ -79,63 +73,40 @@ class FittedEnsembleTemperature(AbstractFitted):
         return mixed / mixed.sum(axis=1, keepdims=True)  # which differs from 1 by rounding alone
 
 
-@dataclass(frozen=True, slots=True)
-class EnsembleTemperatureCalibrator(AbstractCalibrator):
-    """Ensemble temperature scaling, T and then the weights at the minimum of NLL."""
+def fit_ensemble_temperature(
+    logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
+) -> FittedEnsembleTemperature:
+    """Return ensemble temperature scaling at ``argmin_w mean -log (w . q)``.
 
-    @property
-    def name(self) -> str:
-        """Name in the table of calibrators."""
-        return "ensemble_temperature"
+    q are the probabilities of the label by softmax(z / T), by softmax(z) and by 1 / K; w is in the simplex; T is
+    what `fit_temperature` finds, with its reason. Weights have a reason where several give the same NLL
+    because T is 1, and where they were not found exactly enough.
 
-    @property
-    def version(self) -> int:
-        """Version of the probabilities."""
-        return 1
-
-    def fit(
-        self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
-    ) -> FittedEnsembleTemperature:
-        """Return ensemble temperature scaling at ``argmin_w mean -log (w . q)``.
-
-        q are the probabilities of the label by softmax(z / T), by softmax(z) and by 1 / K; w is in the simplex; T is
-        what `TemperatureCalibrator` finds, with its reason. Weights have a reason where several give the same NLL
-        because T is 1, and where they were not found exactly enough.
-
-        Args:
-            logits: Finite class scores, shape (n, classes), n >= 1, classes >= 2.
-            labels: Classes, shape (n,), in 0 .. classes - 1.
-
-        Raises:
-            TypeError: If a dtype is wrong.
-            ValueError: If a shape or a value is wrong.
-
-        Example:
-            >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
-            >>> fitted = EnsembleTemperatureCalibrator().fit(logits, np.array([0, 0, 0, 1]))
-            >>> fitted.apply(logits[:1]).round(6).tolist()
-            [[0.75, 0.25]]
-        """
-        require_logits(logits)
-        require_labels(labels, n_samples=logits.shape[0], n_classes=logits.shape[1])
-        scaling = TemperatureCalibrator().fit(logits, labels)
-        row = np.arange(labels.size)
-        components = np.stack(
-            [
-                scaling.apply(logits)[row, labels],
-                softmax(logits)[row, labels],
-                np.full(labels.size, 1 / logits.shape[1]),
-            ],
-            axis=1,
-        )
-        components = components[np.lexsort(components.T)]  # sums do not depend on the order of the samples
-        weights = _weights(components)
-        notes = [("component_temperature", scaling.reason)] if scaling.reason is not None else []
-        if scaling.temperature == 1:
-            notes.append(("weight_scaled", "NLL depends only on its sum with weight_unscaled: T is 1"))
-        if _gap(weights, components) > GAP:
-            notes.append(("weight_uniform", f"NLL is known to be minimal only to {_gap(weights, components):.1e}"))
-        return FittedEnsembleTemperature(scaling.temperature, *map(float, weights), notes=tuple(notes))
+    Example:
+        >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
+        >>> fitted = fit_ensemble_temperature(logits, np.array([0, 0, 0, 1]))
+        >>> fitted.apply(logits[:1]).round(6).tolist()
+        [[0.75, 0.25]]
+    """
+    require_fit_part(logits, labels)
+    scaling = fit_temperature(logits, labels)
+    row = np.arange(labels.size)
+    components = np.stack(
+        [
+            scaling.apply(logits)[row, labels],
+            softmax(logits)[row, labels],
+            np.full(labels.size, 1 / logits.shape[1]),
+        ],
+        axis=1,
+    )
+    components = components[np.lexsort(components.T)]  # sums do not depend on the order of the samples
+    weights = _weights(components)
+    notes = [("component_temperature", scaling.reason)] if scaling.reason is not None else []
+    if scaling.temperature == 1:
+        notes.append(("weight_scaled", "NLL depends only on its sum with weight_unscaled: T is 1"))
+    if _gap(weights, components) > GAP:
+        notes.append(("weight_uniform", f"NLL is known to be minimal only to {_gap(weights, components):.1e}"))
+    return FittedEnsembleTemperature(scaling.temperature, *map(float, weights), notes=tuple(notes))
 
 
 def _weights(components: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, " 3"]:

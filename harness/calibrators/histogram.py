@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Int, Integer
 
-from harness.calibrators.abstract import AbstractCalibrator, AbstractFitted
-from harness.calibrators.checks import require_logits_of
+from harness.calibrators.abstract import AbstractNonparametric
+from harness.calibrators.checks import require_fit_part, require_logits_of
 from harness.calibrators.one_vs_rest import normalised
-from harness.metrics.checks import require_labels, require_logits
 from harness.metrics.predictions import softmax
 
 N_BINS = 15
@@ -25,7 +24,7 @@ N_BINS = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FittedHistogram(AbstractFitted):
+class FittedHistogram(AbstractNonparametric):
     """Histogram binning with known values of the bins.
 
     Attributes:
@@ -34,27 +33,10 @@ class FittedHistogram(AbstractFitted):
 
     values: Float64[np.ndarray, "classes bins"]
 
-    @property
-    def parameters(self) -> dict[str, float]:
-        """Empty: a table is no parameter with a name."""
-        return {}
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Empty."""
-        return {}
-
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
         """Return the values of the bins in which ``softmax(logits)`` falls, each row divided by its sum.
 
         A row all of whose values are 0 becomes uniform. The order of the classes may change.
-
-        Args:
-            logits: Finite class scores, shape (n, classes), as many classes as the fit part.
-
-        Raises:
-            TypeError: If the dtype is not floating point.
-            ValueError: If the shape is wrong or a value is NaN or infinite.
 
         Example:
             >>> fitted = FittedHistogram(np.array([[0.25, 0.5], [0.5, 0.75]]))  # two bins: up to 0.5, and above
@@ -66,46 +48,23 @@ class FittedHistogram(AbstractFitted):
         return normalised(self.values[np.arange(len(self.values)), bins])
 
 
-@dataclass(frozen=True, slots=True)
-class HistogramCalibrator(AbstractCalibrator):
-    """Histogram binning with 15 bins of equal width for each class."""
+def fit_histogram(logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedHistogram:
+    """Return histogram binning with the value of a bin the share of its samples whose label is the class.
 
-    @property
-    def name(self) -> str:
-        """Name in the table of calibrators."""
-        return "histogram"
+    ``v_kb = |{i : p_ik in B_b, y_i = k}| / |{i : p_ik in B_b}|``, p the softmax; the bins are (b/15, (b+1)/15],
+    the first with 0. A bin without samples keeps its midpoint, so that it neither forbids nor favours the class.
 
-    @property
-    def version(self) -> int:
-        """Version of the probabilities."""
-        return 1
-
-    def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedHistogram:
-        """Return histogram binning with the value of a bin the share of its samples whose label is the class.
-
-        ``v_kb = |{i : p_ik in B_b, y_i = k}| / |{i : p_ik in B_b}|``, p the softmax; the bins are (b/15, (b+1)/15],
-        the first with 0. A bin without samples keeps its midpoint, so that it neither forbids nor favours the class.
-
-        Args:
-            logits: Finite class scores, shape (n, classes), n >= 1, classes >= 2.
-            labels: Classes, shape (n,), in 0 .. classes - 1.
-
-        Raises:
-            TypeError: If a dtype is wrong.
-            ValueError: If a shape or a value is wrong.
-
-        Example:
-            >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
-            >>> HistogramCalibrator().fit(logits, np.array([0, 0, 0, 1])).apply(logits[:1]).tolist()
-            [[0.75, 0.25]]
-        """
-        require_logits(logits)
-        require_labels(labels, n_samples=logits.shape[0], n_classes=logits.shape[1])
-        bins = _bins(softmax(logits), N_BINS)
-        n_samples = np.array([np.bincount(of_class, minlength=N_BINS) for of_class in bins.T])
-        n_right = np.array([np.bincount(bins[labels == k, k], minlength=N_BINS) for k in range(logits.shape[1])])
-        midpoints = np.broadcast_to((np.arange(N_BINS) + 0.5) / N_BINS, n_samples.shape)
-        return FittedHistogram(np.where(n_samples > 0, n_right / np.maximum(n_samples, 1), midpoints))
+    Example:
+        >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
+        >>> fit_histogram(logits, np.array([0, 0, 0, 1])).apply(logits[:1]).tolist()
+        [[0.75, 0.25]]
+    """
+    require_fit_part(logits, labels)
+    bins = _bins(softmax(logits), N_BINS)
+    n_samples = np.array([np.bincount(of_class, minlength=N_BINS) for of_class in bins.T])
+    n_right = np.array([np.bincount(bins[labels == k, k], minlength=N_BINS) for k in range(logits.shape[1])])
+    midpoints = np.broadcast_to((np.arange(N_BINS) + 0.5) / N_BINS, n_samples.shape)
+    return FittedHistogram(np.where(n_samples > 0, n_right / np.maximum(n_samples, 1), midpoints))
 
 
 def _bins(probs: Float64[np.ndarray, "n classes"], n_bins: int) -> Int[np.ndarray, "n classes"]:

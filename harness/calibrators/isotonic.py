@@ -14,15 +14,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Integer
 from sklearn.isotonic import IsotonicRegression
 
-from harness.calibrators.abstract import AbstractCalibrator, AbstractFitted
-from harness.calibrators.checks import require_logits_of
+from harness.calibrators.abstract import AbstractNonparametric
+from harness.calibrators.checks import require_fit_part, require_logits_of
 from harness.calibrators.one_vs_rest import normalised
-from harness.metrics.checks import require_labels, require_logits
 from harness.metrics.predictions import softmax
 
 
 @dataclass(frozen=True, slots=True)
-class FittedIsotonic(AbstractFitted):
+class FittedIsotonic(AbstractNonparametric):
     """Isotonic regression with known functions.
 
     Attributes:
@@ -31,28 +30,11 @@ class FittedIsotonic(AbstractFitted):
 
     functions: tuple[IsotonicRegression, ...]
 
-    @property
-    def parameters(self) -> dict[str, float]:
-        """Empty: a function is no parameter with a name."""
-        return {}
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Empty."""
-        return {}
-
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
         """Return the functions of ``softmax(logits)``, each row divided by its sum.
 
         Beyond the probabilities of the fit part a function keeps its first or last value. A row all of whose values
         are 0 becomes uniform. The order of the classes may change.
-
-        Args:
-            logits: Finite class scores, shape (n, classes), as many classes as the fit part.
-
-        Raises:
-            TypeError: If the dtype is not floating point.
-            ValueError: If the shape is wrong or a value is NaN or infinite.
         """
         require_logits_of(len(self.functions), logits)
         probs = softmax(logits)
@@ -60,43 +42,20 @@ class FittedIsotonic(AbstractFitted):
         return normalised(np.stack(values, axis=1))
 
 
-@dataclass(frozen=True, slots=True)
-class IsotonicCalibrator(AbstractCalibrator):
-    """Isotonic regression of each class against the rest."""
+def fit_isotonic(logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedIsotonic:
+    """Return isotonic regression with the function of class k ``argmin_f sum_i (f(p_ik) - [y_i = k])^2``, f rising.
 
-    @property
-    def name(self) -> str:
-        """Name in the table of calibrators."""
-        return "isotonic"
+    p is the softmax. Samples of equal probability count as one of their weight and mean. The function of a class
+    without samples is 0.
 
-    @property
-    def version(self) -> int:
-        """Version of the probabilities."""
-        return 1
-
-    def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedIsotonic:
-        """Return isotonic regression with the function of class k ``argmin_f sum_i (f(p_ik) - [y_i = k])^2``, f rising.
-
-        p is the softmax. Samples of equal probability count as one of their weight and mean. The function of a class
-        without samples is 0.
-
-        Args:
-            logits: Finite class scores, shape (n, classes), n >= 1, classes >= 2.
-            labels: Classes, shape (n,), in 0 .. classes - 1.
-
-        Raises:
-            TypeError: If a dtype is wrong.
-            ValueError: If a shape or a value is wrong.
-
-        Example:
-            >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
-            >>> IsotonicCalibrator().fit(logits, np.array([0, 0, 0, 1])).apply(logits[:1]).tolist()
-            [[0.75, 0.25]]
-        """
-        require_logits(logits)
-        require_labels(labels, n_samples=logits.shape[0], n_classes=logits.shape[1])
-        probs = softmax(logits)
-        return FittedIsotonic(tuple(_function(probs[:, k], labels == k) for k in range(logits.shape[1])))
+    Example:
+        >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
+        >>> fit_isotonic(logits, np.array([0, 0, 0, 1])).apply(logits[:1]).tolist()
+        [[0.75, 0.25]]
+    """
+    require_fit_part(logits, labels)
+    probs = softmax(logits)
+    return FittedIsotonic(tuple(_function(probs[:, k], labels == k) for k in range(logits.shape[1])))
 
 
 def _function(probability: Float64[np.ndarray, " n"], outcome: Bool[np.ndarray, " n"]) -> IsotonicRegression:

@@ -13,9 +13,10 @@ from itertools import accumulate, repeat
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Integer
 
-from harness.calibrators.abstract import AbstractCalibrator, AbstractFitted
+from harness.calibrators.abstract import AbstractFitted, AbstractNonparametric
+from harness.calibrators.checks import require_fit_part
 from harness.metrics import softmax_float32
-from harness.metrics.checks import require_labels, require_logits
+from harness.metrics.checks import require_logits
 from harness.metrics.predictions import rank
 from harness.metrics.top_label import expected_calibration_error
 
@@ -27,43 +28,20 @@ N_BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class FittedPublishedNone(AbstractFitted):
+class FittedPublishedNone(AbstractNonparametric):
     """The float32 softmax; nothing was learned."""
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        """Empty."""
-        return {}
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Empty."""
-        return {}
 
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
         """Return ``softmax_float32(logits)``."""
         return softmax_float32(logits).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedNoCalibrator(AbstractCalibrator):
-    """No calibration."""
-
-    @property
-    def name(self) -> str:
-        """Name in the table of calibrators."""
-        return "none"
-
-    @property
-    def version(self) -> int:
-        """Version of the probabilities."""
-        return 1
-
-    def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedPublishedNone:
-        """Return the float32 softmax, having checked the arguments as every calibrator does."""
-        require_logits(logits)
-        require_labels(labels, n_samples=logits.shape[0], n_classes=logits.shape[1])
-        return FittedPublishedNone()
+def fit_published_none(
+    logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
+) -> FittedPublishedNone:
+    """Return the float32 softmax, which does not depend on the fit part."""
+    require_fit_part(logits, labels)
+    return FittedPublishedNone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,57 +69,33 @@ class FittedPublishedTemperature(AbstractFitted):
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
         """Return ``softmax_float32(logits / T)``, the logits and the quotient in float32.
 
-        Args:
-            logits: Class scores, finite in float32 also when divided, shape (n, classes).
-
         Raises:
-            TypeError: If the dtype is not floating point.
-            ValueError: If the shape is wrong or a value is NaN, infinite, or too large for float32.
+            ValueError: Also if a logit or a quotient is too large for float32.
         """
         require_logits(logits)
         return softmax_float32(_divided(logits, self.temperature)).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedTemperatureCalibrator(AbstractCalibrator):
-    """Temperature scaling, T the first of a grid of 100 to reach the lowest 15-bin ECE."""
+def fit_published_temperature(
+    logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
+) -> FittedPublishedTemperature:
+    """Return temperature scaling at ``argmin_T ECE_15(softmax_float32(logits / T))`` over `temperature_grid`.
 
-    @property
-    def name(self) -> str:
-        """Name in the table of calibrators."""
-        return "temperature"
+    Of temperatures with equal ECE the lowest is kept. T has a reason where it is the lowest or highest of the grid.
 
-    @property
-    def version(self) -> int:
-        """Version of the probabilities."""
-        return 1
+    Raises:
+        ValueError: Also if a logit, or a logit divided by 0.1, is too large for float32.
 
-    def fit(
-        self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
-    ) -> FittedPublishedTemperature:
-        """Return temperature scaling at ``argmin_T ECE_15(softmax_float32(logits / T))`` over `temperature_grid`.
-
-        Of temperatures with equal ECE the lowest is kept. T has a reason where it is the lowest or highest of the grid.
-
-        Args:
-            logits: Class scores, finite in float32 also when divided by 0.1, shape (n, classes), n >= 1, classes >= 2.
-            labels: Classes, shape (n,), in 0 .. classes - 1.
-
-        Raises:
-            TypeError: If a dtype is wrong.
-            ValueError: If a shape or a value is wrong.
-
-        Example:
-            >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
-            >>> PublishedTemperatureCalibrator().fit(logits, np.array([0, 0, 0, 1])).temperature
-            2.0000000000000004
-        """
-        require_logits(logits)
-        require_labels(labels, n_samples=logits.shape[0], n_classes=logits.shape[1])
-        grid = temperature_grid()
-        best = int(np.argmin([_error(logits, labels, temperature) for temperature in grid]))  # the first of equals
-        ends = {0: "lowest", len(grid) - 1: "highest"}
-        return FittedPublishedTemperature(grid[best], f"the {ends[best]} of the grid" if best in ends else None)
+    Example:
+        >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
+        >>> fit_published_temperature(logits, np.array([0, 0, 0, 1])).temperature
+        2.0000000000000004
+    """
+    require_fit_part(logits, labels)
+    grid = temperature_grid()
+    best = int(np.argmin([_error(logits, labels, temperature) for temperature in grid]))  # the first of equals
+    ends = {0: "lowest", len(grid) - 1: "highest"}
+    return FittedPublishedTemperature(grid[best], f"the {ends[best]} of the grid" if best in ends else None)
 
 
 def temperature_grid() -> tuple[float, ...]:

@@ -17,9 +17,8 @@ from jaxtyping import Float, Float64, Integer
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from harness.calibrators.abstract import AbstractCalibrator, AbstractFitted
-from harness.calibrators.checks import require_logits_of
-from harness.metrics.checks import require_labels, require_logits
+from harness.calibrators.abstract import AbstractFitted
+from harness.calibrators.checks import require_fit_part, require_logits_of
 from harness.metrics.predictions import softmax
 
 WEIGHT_BOUND = 20.0
@@ -63,13 +62,6 @@ class FittedVector(AbstractFitted):
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
         """Return ``softmax(w * logits + b)``, in which the order of the classes may change.
 
-        Args:
-            logits: Finite class scores, shape (n, classes), as many classes as the fit part.
-
-        Raises:
-            TypeError: If the dtype is not floating point.
-            ValueError: If the shape is wrong or a value is NaN or infinite.
-
         Example:
             >>> fitted = FittedVector(np.array([0.5, 1.0]), np.array([0.0, 0.0]))
             >>> fitted.apply(np.array([[np.log(9.0), 0.0]])).round(12).tolist()
@@ -79,66 +71,46 @@ class FittedVector(AbstractFitted):
         return softmax(self.weights * logits.astype(np.float64) + self.biases)
 
 
-@dataclass(frozen=True, slots=True)
-class VectorCalibrator(AbstractCalibrator):
-    """Vector scaling, w and b at the minimum of NLL within bounds."""
+def fit_vector(logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedVector:
+    """Return vector scaling at ``argmin_{w, b} mean -log softmax(w * logits + b)_label``.
 
-    @property
-    def name(self) -> str:
-        """Name in the table of calibrators."""
-        return "vector"
+    The search starts from w = 1, b = 0, so where NLL does not depend on a weight, because the logits of its class
+    are constant, it stays 1. With u and c of the module, ``|u_k| <= 20`` and ``|c_k| <= 10``. Parameters have a
+    reason where
 
-    @property
-    def version(self) -> int:
-        """Version of the probabilities."""
-        return 1
+    - they are at a bound,
+    - every sample is right, by which NLL falls without end with rising weights,
+    - no sample is of the class, by which NLL falls without end with its falling bias,
+    - or the search ended away from a minimum.
 
-    def fit(self, logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> FittedVector:
-        """Return vector scaling at ``argmin_{w, b} mean -log softmax(w * logits + b)_label``.
+    Raises:
+        ValueError: Also if a logit is too large for a standard deviation in float64.
 
-        The search starts from w = 1, b = 0, so where NLL does not depend on a weight, because the logits of its class
-        are constant, it stays 1. With u and c of the module, ``|u_k| <= 20`` and ``|c_k| <= 10``. Parameters have a
-        reason where
-
-        - they are at a bound,
-        - every sample is right, by which NLL falls without end with rising weights,
-        - no sample is of the class, by which NLL falls without end with its falling bias,
-        - or the search ended away from a minimum.
-
-        Args:
-            logits: Finite class scores, shape (n, classes), n >= 1, classes >= 2.
-            labels: Classes, shape (n,), in 0 .. classes - 1.
-
-        Raises:
-            TypeError: If a dtype is wrong.
-            ValueError: If a shape or a value is wrong, or too large for a standard deviation in float64.
-
-        Example:
-            >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
-            >>> VectorCalibrator().fit(logits, np.array([0, 0, 0, 1])).apply(logits[:1]).round(6).tolist()
-            [[0.75, 0.25]]
-        """
-        require_logits(logits)
-        require_labels(labels, n_samples=logits.shape[0], n_classes=logits.shape[1])
-        order = np.lexsort((labels, *logits.T))  # sums do not depend on the order of the samples
-        scores, labels = logits[order].astype(np.float64), labels[order]
-        mean, deviation = _moments(scores)
-        standardised = (scores - mean) / deviation
-        n_classes = logits.shape[1]
-        bounds = np.repeat([WEIGHT_BOUND, BIAS_BOUND], n_classes)
-        found = minimize(
-            _loss,
-            np.clip(np.append(deviation, mean - mean.mean()), -bounds, bounds),  # w = 1, b = 0
-            args=(standardised, labels),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=np.stack([-bounds, bounds], axis=1),
-            options={"ftol": 0.0, "gtol": SLOPE_TOLERANCE, "maxiter": 10_000, "maxfun": 20_000, "maxcor": 20},
-        )
-        weights = found.x[:n_classes] / deviation
-        biases = found.x[n_classes:] - weights * mean
-        notes = _notes(found.x, bounds, standardised, labels)
-        return FittedVector(weights, biases - biases.mean(), tuple(notes.items()))
+    Example:
+        >>> logits = np.array([[np.log(9.0), 0.0]] * 4)  # 90 % sure and right in 3 of 4
+        >>> fit_vector(logits, np.array([0, 0, 0, 1])).apply(logits[:1]).round(6).tolist()
+        [[0.75, 0.25]]
+    """
+    require_fit_part(logits, labels)
+    order = np.lexsort((labels, *logits.T))  # sums do not depend on the order of the samples
+    scores, labels = logits[order].astype(np.float64), labels[order]
+    mean, deviation = _moments(scores)
+    standardised = (scores - mean) / deviation
+    n_classes = logits.shape[1]
+    bounds = np.repeat([WEIGHT_BOUND, BIAS_BOUND], n_classes)
+    found = minimize(
+        _loss,
+        np.clip(np.append(deviation, mean - mean.mean()), -bounds, bounds),  # w = 1, b = 0
+        args=(standardised, labels),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([-bounds, bounds], axis=1),
+        options={"ftol": 0.0, "gtol": SLOPE_TOLERANCE, "maxiter": 10_000, "maxfun": 20_000, "maxcor": 20},
+    )
+    weights = found.x[:n_classes] / deviation
+    biases = found.x[n_classes:] - weights * mean
+    notes = _notes(found.x, bounds, standardised, labels)
+    return FittedVector(weights, biases - biases.mean(), tuple(notes.items()))
 
 
 def _moments(

@@ -3,13 +3,14 @@
 import numpy as np
 from jaxtyping import Float64, Integer
 
+from harness.metrics.measurement import Family, Measurement
 from harness.metrics.undefined import Undefined
 
 
 def accuracy(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
 ) -> dict[str, float | Undefined]:
-    """Return every measurement of the family by its name; what each means is in `harness.metrics.further`.
+    """Return how often the label is among the first five classes, and how even accuracy is.
 
     Args:
         probs: Class probabilities, shape (n, classes), already checked.
@@ -87,3 +88,38 @@ def class_accuracy_gap(per_class: Float64[np.ndarray, " occurring"]) -> float:
         0.25
     """
     return float(np.ptp(per_class))
+
+
+ACCURACY = Family(
+    "accuracy",
+    version=1,
+    measurements=(
+        Measurement(
+            name="acc_top5",
+            unit="fraction",
+            higher_is_better=True,
+            definition="share of the samples whose label is among the five most probable classes; null where K <= 5",
+            formula="mean of [label among the five highest p_k], of equal ones the first",
+            source="Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015",
+            function=top5_accuracy,
+        ),
+        Measurement(
+            name="acc_worst_class",
+            unit="fraction",
+            higher_is_better=True,
+            definition="accuracy of the class that is predicted worst",
+            formula="min_k of the mean r where label = k, over the k that occur",
+            source="Sagawa et al., Distributionally Robust Neural Networks, ICLR 2020, with classes as groups",
+            function=worst_class_accuracy,
+        ),
+        Measurement(
+            name="acc_class_gap",
+            unit="fraction",
+            definition="accuracy of the class that is predicted best less that of the worst",
+            formula="max_k - min_k of the mean r where label = k, over the k that occur",
+            source="Own definition, from acc_worst_class",
+            function=class_accuracy_gap,
+        ),
+    ),
+    function=accuracy,
+)

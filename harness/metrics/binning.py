@@ -51,11 +51,22 @@ def equal_mass_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
         ``uncertainty-calibration``.
     """
     n_samples = ranked.probability.size
-    chunk_size, n_larger = divmod(n_samples, min(n_bins, n_samples))
-    chunk = np.arange(1, min(n_bins, n_samples))
-    first = chunk * chunk_size + np.minimum(chunk, n_larger)  # the first n_larger chunks hold one sample more
+    first = equal_mass_positions(n_samples, n_bins)[1:-1]
     midpoints = (ranked.probability[first - 1] + ranked.probability[first]) / 2
     return np.concatenate(([0], np.searchsorted(ranked.probability, midpoints, side="right"), [n_samples]))
+
+
+def equal_mass_positions(n_samples: int, n_bins: int) -> Int64[np.ndarray, " cuts"]:
+    """Return where `numpy.array_split` cuts n_samples into n_bins chunks, 0 and the end included; no chunk is empty.
+
+    Example:
+        >>> equal_mass_positions(5, 2).tolist(), equal_mass_positions(2, 5).tolist()
+        ([0, 3, 5], [0, 1, 2])
+    """
+    n_chunks = min(n_bins, n_samples)
+    chunk_size, n_larger = divmod(n_samples, n_chunks)
+    chunk = np.arange(n_chunks + 1)
+    return chunk * chunk_size + np.minimum(chunk, n_larger)  # the first n_larger chunks hold one sample more
 
 
 def equal_count_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:

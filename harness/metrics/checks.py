@@ -43,21 +43,22 @@ def require_probs(probs: Shaped[np.ndarray, "..."], *, name: str = "probs") -> N
             "which works in float64 (in float32 a tenth of the confidences can round to exactly 1)"
         )
     _require_table(name, probs)
-    if np.isnan(probs).any():
+    lowest, highest = probs.min(), probs.max()
+    if np.isnan(lowest):
         raise ValueError(
             f"{name}: expected no NaN, got NaN in {np.isnan(probs).any(axis=1).sum()} of {len(probs)} rows"
         )
-    lowest, highest = probs.min(), probs.max()
     if lowest < 0 or highest > 1:
         raise ValueError(
             f"{name}: expected values in [0, 1], got values from {lowest:.6g} to {highest:.6g}; "
             "if these are logits, pass harness.metrics.softmax(logits)"
         )
-    deviation = np.abs(probs.sum(axis=1) - 1)
+    deviation = np.abs(np.einsum("ik->i", probs) - 1)  # several times as fast as probs.sum(axis=1)
     if deviation.max() > ROW_SUM_TOLERANCE:
         row = int(deviation.argmax())
         raise ValueError(
-            f"{name}: expected rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {probs[row].sum():.9g} in row {row}"
+            f"{name}: expected rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, "
+            f"got {probs[row].sum():.12g} in row {row}"
         )
 
 
@@ -109,7 +110,7 @@ def require_labels(labels: Shaped[np.ndarray, "..."], *, n_samples: int, n_class
         ValueError: If the shape or a value is wrong.
     """
     _require_array("labels", labels)
-    if not np.issubdtype(labels.dtype, np.integer):
+    if labels.dtype.kind not in "iu":
         raise TypeError(f"labels: expected an integer dtype, got {labels.dtype}")
     if labels.shape != (n_samples,):
         raise ValueError(f"labels: expected shape ({n_samples},), one label per sample, got {labels.shape}")
@@ -125,6 +126,7 @@ def require_logits(logits: Shaped[np.ndarray, "..."]) -> None:
         TypeError: If the dtype is not floating point.
         ValueError: If the shape is wrong or a value is NaN or infinite.
     """
+    _require_array("logits", logits)
     if not np.issubdtype(logits.dtype, np.floating):
         raise TypeError(f"logits: expected a floating-point dtype, got {logits.dtype}")
     _require_table("logits", logits)
@@ -157,5 +159,7 @@ def _require_table(name: str, values: Shaped[np.ndarray, "..."]) -> None:
 
 
 def _require_array(name: str, value: object) -> None:
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray | np.matrix):
         raise TypeError(f"{name}: expected a numpy array, got a {type(value).__name__}; numpy.asarray makes one")
+    if not value.dtype.isnative:
+        raise TypeError(f"{name}: expected the byte order of this machine, got dtype {value.dtype.str}")

@@ -7,12 +7,14 @@ small. Every function takes the ranked confidences; c is the confidence, r = 1 w
 import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
-from harness.metrics.binning import binned_error, equal_mass_cuts, equal_width_cuts
+from harness.metrics.binning import binned_error, equal_mass_cuts, equal_mass_positions, equal_width_cuts
+from harness.metrics.measurement import Family, Measurement
 from harness.metrics.predictions import Ranked, rank_top_label
+from harness.metrics.wording import EQUAL_WIDTH, KUMAR
 
 
 def debiased(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> dict[str, float]:
-    """Return every measurement of the family by its name; what each means is in `harness.metrics.further`.
+    """Return root-mean-square errors, and two that counter what the choice of bins does.
 
     Args:
         probs: Class probabilities, shape (n, classes), already checked.
@@ -81,7 +83,8 @@ def sweep_calibration_error(top: Ranked) -> float:
     """Return ECE with as many bins of equal mass as keep the accuracies in order, in [0, 1], lower is better.
 
     ``sum_b n_b / N * |mean c - mean r|`` over the bins of `equal_mass_cuts`, their number raised from 1 until the next
-    would make the accuracy of a bin lower than that of the bin before, at most to N.
+    would make the accuracy of a bin lower than that of the bin before, at most to N. Time grows with the square of the
+    number of bins that this ends at, some tens for trained networks.
 
     Args:
         top: Ranked confidences.
@@ -96,23 +99,59 @@ def sweep_calibration_error(top: Ranked) -> float:
         mass and the L1 norm; there equal confidences may be parted, here they are not.
     """
     n_samples = top.probability.size
-    finest = equal_mass_cuts(top, n_samples)
-    if _is_monotone(top, finest):  # then so is every coarser binning, whose bins are unions of these
+    finest = equal_mass_cuts(top, n_samples)  # every cut there is: those of fewer bins are some of these
+    n_right = np.append(0, np.cumsum(top.outcome))[finest]
+    if _is_monotone(finest, n_right):  # then so is every coarser binning, whose bins are unions of these
         return binned_error(top, finest)
-    kept = equal_mass_cuts(top, 1)
+    kept = equal_mass_positions(n_samples, 1)
     for n_bins in range(2, n_samples):
-        cuts = equal_mass_cuts(top, n_bins)
-        if not _is_monotone(top, cuts):
+        chosen = equal_mass_positions(n_samples, n_bins)
+        if not _is_monotone(finest[chosen], n_right[chosen]):
             break
-        kept = cuts
-    return binned_error(top, kept)
+        kept = chosen
+    return binned_error(top, finest[kept])
 
 
-def _is_monotone(top: Ranked, cuts: Int64[np.ndarray, " cuts"]) -> bool:
+def _is_monotone(cuts: Int64[np.ndarray, " cuts"], n_right: Int64[np.ndarray, " cuts"]) -> bool:
+    """Return whether accuracy never falls from a bin to the next, given how many are right before each cut."""
     counts = np.diff(cuts)
-    accuracy = _n_right(top, cuts)[counts > 0] / counts[counts > 0]
+    accuracy = np.diff(n_right)[counts > 0] / counts[counts > 0]
     return bool(np.all(accuracy[1:] >= accuracy[:-1]))
 
 
 def _n_right(top: Ranked, cuts: Int64[np.ndarray, " cuts"]) -> Int64[np.ndarray, " bins"]:
     return np.diff(np.append(0, np.cumsum(top.outcome))[cuts])
+
+
+DEBIASED = Family(
+    "debiased",
+    version=1,
+    measurements=(
+        Measurement(
+            name="ECE_l2_15",
+            n_bins=15,
+            definition="root of the squared gaps between confidence and accuracy, averaged over bins of equal width",
+            formula=f"sqrt(sum_b n_b/N (mean c - mean r)^2) {EQUAL_WIDTH}",
+            source=KUMAR,
+            function=root_mean_square_calibration_error,
+        ),
+        Measurement(
+            name="ECE_em_l2_debiased_15",
+            n_bins=15,
+            definition="the same over bins of about equally many samples, less what the noise of the labels adds",
+            formula="sqrt(max(0, sum_b n_b/N ((mean c - mean r)^2 - mean r (1 - mean r)/(n_b - 1)))) over the bins of "
+            "ECE_em_15; bins of one sample add 0",
+            source=KUMAR,
+            function=debiased_calibration_error,
+        ),
+        Measurement(
+            name="ECE_em_sweep",
+            definition="ECE_em with the largest number of bins that keeps accuracy rising with confidence",
+            formula="ECE_em_M with the M before the first, counting from 2, where the accuracy of a bin is below that "
+            "of the bin before; M = N if there is none",
+            source="Roelofs et al., Mitigating Bias in Calibration Error Estimation, AISTATS 2022",
+            function=sweep_calibration_error,
+        ),
+    ),
+    function=debiased,
+)

@@ -24,6 +24,7 @@ from jaxtyping import Float64, Integer
 from scipy.optimize import isotonic_regression
 from scipy.special import xlog1py, xlogy
 
+from harness.metrics.measurement import Family, Measurement
 from harness.metrics.predictions import Ranked, rank_top_label
 from harness.metrics.undefined import Undefined
 
@@ -53,7 +54,7 @@ Score = Callable[[Levels, Float64[np.ndarray, " levels"]], float]
 def decomposition(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
 ) -> dict[str, float | Undefined]:
-    """Return every measurement of the family by its name; what each means is in `harness.metrics.further`.
+    """Return two scores of the confidence, each with its three exact parts.
 
     Args:
         probs: Class probabilities, shape (n, classes), already checked.
@@ -152,3 +153,54 @@ def uncertainty(found: Levels, score: Score) -> float:
         0.25
     """
     return score(found, found.base)
+
+
+_CORP = "Dimitriadis, Gneiting, Jordan, Stable reliability diagrams for probabilistic classifiers, PNAS 2021 (CORP)"
+
+
+def _rows(name: str, score: str, formula: str, *, unit: str, upper: float | None, null: str) -> tuple[Measurement, ...]:
+    """Return the rows of one score of the confidence and of its parts."""
+    where = f"S = {formula}; q* = isotonic regression of r on c, a = mean r"
+    parts = (
+        ("", f"{score} of the confidence as a forecast that the prediction is right{null}", "S(c)", False, total),
+        ("_miscalibration", f"what recalibrating the confidence gains{null}", "S(c) - S(q*)", False, miscalibration),
+        (
+            "_discrimination",
+            "what the order of the confidences gains over the accuracy alone",
+            "S(a) - S(q*)",
+            True,
+            discrimination,
+        ),
+        ("_uncertainty", "score of the accuracy as the forecast of every sample", "S(a)", None, uncertainty),
+    )
+    return tuple(
+        Measurement(
+            name=f"{name}{part}",
+            unit=unit,
+            upper=upper,
+            higher_is_better=higher_is_better,
+            definition=definition,
+            formula=f"{of_part}; {where}",
+            source=_CORP,
+            function=function,
+        )
+        for part, definition, of_part, higher_is_better, function in parts
+    )
+
+
+DECOMPOSITION = Family(
+    "decomposition",
+    version=1,
+    measurements=(
+        *_rows("Brier_top", "squared error", "mean (q - r)^2", unit="probability^2", upper=1.0, null=""),
+        *_rows(
+            "NLL_top",
+            "log loss",
+            "mean -log q where r = 1, -log(1 - q) where r = 0",
+            unit="nat",
+            upper=None,
+            null="; null where it is infinite",
+        ),
+    ),
+    function=decomposition,
+)

@@ -1,234 +1,203 @@
-"""The dictionary of measurements: one row per column of the store, what it means and which function computes it.
+"""The dictionary as text: a line per measurement, all its numbers of bins together, and the page of the documentation.
 
-Data only. The store takes its columns from `MEASUREMENTS`, figures their labels and directions. Most are measured of
-labelled predictions, by `measure`; those of the family ``ood`` compare two sets of images, by `measure_ood`.
+``python -m harness.metrics.dictionary`` prints the page; `make docs` writes it to ``docs/measurements.md``.
 """
 
-from dataclasses import replace
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from harness.metrics import classwise, kernel, ood, proper, top_label
-from harness.metrics.binning import BIN_COUNTS
-from harness.metrics.further import FURTHER
-from harness.metrics.measurement import Measurement
+from harness.metrics.families import FAMILIES, OTHER_FAMILIES
+from harness.metrics.measurement import Family, Measurement
 
+_HEAD = """\
+# The measurements
 
-def _for_each_bin_count(binned: Measurement) -> tuple[Measurement, ...]:
-    return tuple(
-        replace(
-            binned,
-            name=f"{binned.name}_{n_bins}",
-            n_bins=n_bins,
-            published=binned.published and f"{binned.published}_{n_bins}",
-        )
-        for n_bins in BIN_COUNTS
-    )
+Written by `make docs` from the rows beside the functions in `harness/metrics/`, the one place where they are defined. A
+family is what `study.families` and `measure(probs, labels, families=[...])` name; `ood` is measured wherever a
+condition shows other images. [A family of your own](own_family.md) is a file.
 
-
-def _of_score(suffix: str, score: str, source: str) -> tuple[Measurement, ...]:
-    """Return the rows of one score of out-of-distribution detection."""
-    ending = f"OoD positive, score {score}"
-    return (
-        Measurement(
-            name=f"ood_auroc{suffix}",
-            family="ood",
-            higher_is_better=True,
-            definition=f"share of the pairs whose OoD sample has the higher score, a tie counts 1/2; {ending}",
-            source=source,
-            function=ood.auroc,
-        ),
-        Measurement(
-            name=f"ood_aupr{suffix}",
-            family="ood",
-            unit="1",
-            higher_is_better=True,
-            definition=f"sum_t (R_t - R_(t-1)) P_t over the distinct scores t, highest first; {ending}",
-            source=source,
-            function=ood.aupr,
-        ),
-        Measurement(
-            name=f"ood_fpr95{suffix}",
-            family="ood",
-            unit="fraction",
-            definition=f"share of in-distribution with score >= t, the largest that 95 % of OoD reach; {ending}",
-            source=source,
-            function=ood.fpr95,
-        ),
-    )
+Letters: N samples, K classes, M bins, n_b samples in bin b; class probabilities p_k, confidence c = max_k p_k, r = 1
+where the prediction is right and else 0; a mean is over the samples of a bin or over all. A value that is undefined is
+null, with the reason beside it. Values are exact to about 1e-12; MMCE and the L2 forms, which are roots, to 1e-8 near
+0; KDECE and smECE, which are taken on grids, to about 1e-6. Where a column is named `X_...`, X is any of the
+measurements that are listed, and "as X" means: what is said of X.
+"""
+_COLUMNS = ("column", "unit", "range", "better", "definition", "formula", "source", "published as", "function")
 
 
-_EQUAL_WIDTH = "over the bins (b/M, (b+1)/M]; empty bins add 0"
-_EQUAL_MASS = (
-    "bins cut from the sorted probabilities as array_split does, right closed at the midpoints between neighbouring "
-    "chunks; L1, not debiased"
-)
-_CLASSWISE = "1/K sum_k sum_b n_kb/N |mean p_k - mean [label = k]| over all N samples, "
-_GUO = "Guo et al., On Calibration of Modern Neural Networks, ICML 2017"
-_KUMAR = "Kumar, Liang, Ma, Verified Uncertainty Calibration, NeurIPS 2019"
-_TAO = "Tao et al., A Benchmark Study on Calibration, ICLR 2024"
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the dictionary: a measurement, or several of which the line says the same.
 
-MEASUREMENTS: tuple[Measurement, ...] = (
-    *_for_each_bin_count(
-        Measurement(
-            name="ECE",
-            definition=f"sum_b n_b/N |mean c - mean r| {_EQUAL_WIDTH}",
-            source=_GUO,
-            function=top_label.expected_calibration_error,
-            published="ECE",
-            published_in=("tss", "sss"),
-        )
-    ),
-    *_for_each_bin_count(
-        Measurement(
-            name="ECE_em",
-            definition=f"sum_b n_b/N |mean c - mean r|, {_EQUAL_MASS}",
-            source=_KUMAR,
-            function=top_label.equal_mass_calibration_error,
-            published="ECE_em",
-            published_in=("tss", "sss"),
-        )
-    ),
-    *_for_each_bin_count(
-        Measurement(
-            name="cwCE",
-            definition=f"{_CLASSWISE}{_EQUAL_WIDTH}; p_k = 0 is in no bin",
-            source="Kull et al., Beyond temperature scaling, NeurIPS 2019",
-            function=classwise.classwise_calibration_error,
-            published="cwCE",
-            published_in=("tss", "sss"),
-        )
-    ),
-    *_for_each_bin_count(
-        Measurement(
-            name="cwCE_em",
-            definition=f"{_CLASSWISE}{_EQUAL_MASS}",
-            source=_KUMAR,
-            function=classwise.classwise_equal_mass_calibration_error,
-            published="cwCE_em",
-            published_in=("sss",),
-        )
-    ),
-    *_for_each_bin_count(
-        Measurement(
-            name="MCE",
-            definition=f"max_b |mean c - mean r| {_EQUAL_WIDTH}",
-            source=_GUO,
-            function=top_label.max_calibration_error,
-            published="MCE",
-            published_in=("tss",),
-        )
-    ),
-    Measurement(
-        name="KSCE",
-        definition="max_i |sum_{j<=i} (c_j - r_j)| / N, c ascending, i ending a group of equal c",
-        source="Gupta et al., Calibration of Neural Networks using Splines, ICLR 2021",
-        function=top_label.kolmogorov_smirnov_calibration_error,
-        published="KSCE",
-        published_in=("tss",),
-    ),
-    Measurement(
-        name="KDECE",
-        upper=None,  # 1 but for bandwidths near the step of the grid, where the integrand's previous value is kept
-        definition="int |x - acc(x)| f(x) dx / int f(x) dx on [0, 1], acc = min(mean r f1/f, 1); f, f1: triweight "
-        "densities of the c of all and of the right, bandwidth std(c of right) (2N)^(-1/5), mirrored at 0 and 1",
-        source="Zhang, Kailkhura, Han, Mix-n-Match, ICML 2020",
-        function=kernel.kernel_density_calibration_error,
-        published="KDECE",
-        published_in=("tss",),
-    ),
-    Measurement(
-        name="MMCE",
-        definition="sqrt(1/N^2 sum_ij (r_i - c_i)(r_j - c_j) exp(-|c_i - c_j| / 0.4)), all pairs",
-        source="Kumar, Sarawagi, Jain, Trainable Calibration Measures For Neural Networks From Kernel Mean "
-        "Embeddings, ICML 2018",
-        function=kernel.max_mean_calibration_error,
-        published="MMCE",
-        published_in=("tss",),
-    ),
-    Measurement(
-        name="NLL",
-        unit="nat",
-        upper=None,
-        definition="mean of -log p_label; null where it is infinite",
-        source=_GUO,
-        function=proper.negative_log_likelihood,
-        published="NLL",
-        published_in=("tss",),
-    ),
-    Measurement(
-        name="Brier",
-        unit="probability^2",
-        definition="mean over N and K of (p_k - [label = k])^2",
-        source=_TAO,
-        function=proper.brier_loss,
-        published="Brier",
-        published_in=("tss",),
-    ),
-    *_for_each_bin_count(
-        Measurement(
-            name="cwACE",
-            definition=f"{_CLASSWISE}bins of floor(n/M) sorted positive p_k, the last takes the rest; null if N < M",
-            source="Nixon et al., Measuring Calibration in Deep Learning, CVPR workshops 2019",
-            function=classwise.classwise_adaptive_calibration_error,
-            published="cwCE_em",
-            published_in=("tss",),
-        )
-    ),
-    Measurement(
-        name="Brier_sum",
-        unit="probability^2",
-        upper=2.0,
-        definition="mean over N of sum_k (p_k - [label = k])^2, K times Brier",
-        source="Brier, Verification of Forecasts Expressed in Terms of Probability, Monthly Weather Review, 1950",
-        function=proper.brier_loss_sum,
-    ),
-    Measurement(
-        name="acc",
-        unit="fraction",
-        higher_is_better=True,
-        definition="mean r; of equal probabilities the first class is predicted",
-        source=_TAO,
-        function=top_label.accuracy,
-        published="acc",
-        published_in=("tss", "sss"),
-    ),
-    Measurement(
-        name="correct_confidence",
-        higher_is_better=None,
-        definition="mean c where r = 1; null where there is none",
-        source="Jung, Lukasik, Keuper, Neural Architecture Design and Robustness: A Dataset, ICLR 2023",
-        function=top_label.correct_confidence,
-        published="correct_confidence",
-        published_in=("tss",),
-    ),
-    Measurement(
-        name="incorrect_confidence",
-        higher_is_better=None,
-        definition="mean c where r = 0; null where there is none",
-        source="Jung, Lukasik, Keuper, Neural Architecture Design and Robustness: A Dataset, ICLR 2023",
-        function=top_label.incorrect_confidence,
-        published="incorrect_confidence",
-        published_in=("tss",),
-    ),
-    Measurement(
-        name="HCS",
-        unit="1",
-        higher_is_better=True,
-        definition="(1+b) acc (1 - ECE_15) / (b acc + 1 - ECE_15) with b = 1; null where acc = 1 - ECE_15 = 0",
-        source=_TAO,
-        function=top_label.harmonic_calibration_score,
-    ),
-    *FURTHER,
-    *_of_score("", "-sum_k p_k log p_k (nat)", _TAO),
-    *_of_score(
-        "_max_prob",
-        "1 - max_k p_k",
-        "Hendrycks, Gimpel, A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural "
-        "Networks, ICLR 2017",
-    ),
-    *_of_score(
-        "_energy",
-        "-log sum_k exp z_k of the logits z",
-        "Liu et al., Energy-based Out-of-distribution Detection, NeurIPS 2020",
-    ),
-)
-"""Every measurement, in the order in which `measure` and `measure_ood` return theirs and the store writes them."""
+    Attributes:
+        name: Its column, such as ``KSCE``; with M for the number of bins, such as ``ECE_M``; or with X for the
+            measurement of whose uncertainty it tells, such as ``X_low``.
+        rows: The rows of the dictionary.
+    """
+
+    name: str
+    rows: tuple[Measurement, ...]
+
+    @property
+    def row(self) -> Measurement:
+        """The first row."""
+        return self.rows[0]
+
+    @property
+    def unit(self) -> str:
+        """The unit."""
+        return self._common(row.unit for row in self.rows)
+
+    @property
+    def range(self) -> str:
+        """The interval of possible values, such as ``[0, 1]``."""
+        return self._common(map(_range, self.rows))
+
+    @property
+    def better(self) -> str:
+        """``higher``, ``lower``, or nothing where neither is better."""
+        return self._common({True: "higher", False: "lower", None: ""}[row.higher_is_better] for row in self.rows)
+
+    @property
+    def definition(self) -> str:
+        """The definition in words."""
+        return self._said(self.row.definition)
+
+    @property
+    def formula(self) -> str:
+        """The definition as a formula."""
+        return self._said(self.row.formula)
+
+    @property
+    def source(self) -> str:
+        """The publication."""
+        return self._common(row.source for row in self.rows)
+
+    @property
+    def bin_counts(self) -> tuple[int, ...]:
+        """The values of M; empty if the name has none."""
+        return tuple(row.n_bins for row in self.rows if row.n_bins is not None) if self._letter == "M" else ()
+
+    @property
+    def legend(self) -> str:
+        """What M or X stands for, such as ``M = 5, 10, 15``; nothing where the name has none."""
+        values = self.bin_counts if self._letter == "M" else [row.of for row in self.rows]
+        return f"{self._letter} = {', '.join(map(str, values))}" if self._letter else ""
+
+    @property
+    def _letter(self) -> str:
+        if len(self.rows) == 1:
+            return ""
+        return "M" if self.row.of is None else "X"
+
+    def _said(self, text: str) -> str:
+        return _of_x(self.row, text) if self._letter == "X" else text
+
+    def _common(self, values: Iterable[str]) -> str:
+        """Return what all rows have in common; X decides where they differ."""
+        different = set(values)
+        return different.pop() if len(different) == 1 else "as X"
+
+
+def entries(rows: Iterable[Measurement]) -> list[Entry]:
+    """Return the lines of some rows of the dictionary, in the order of their first rows.
+
+    Args:
+        rows: Rows of the dictionary.
+
+    Example:
+        >>> [entry.name for entry in entries(FAMILIES["signed"].measurements)]
+        ['over_confidence_15', 'under_confidence_15']
+        >>> entries(FAMILIES["study"].measurements)[0].legend
+        'M = 5, 10, 15, 20, 25, 50, 100, 200, 500'
+        >>> [entry.name for entry in entries(FAMILIES["intervals"].measurements)]
+        ['X_low', 'X_high', 'X_bias', 'X_reliable']
+    """
+    groups: dict[tuple[str, str], list[Measurement]] = {}
+    for row in rows:
+        name = f"{row.metric}_M" if row.of is None else _of_x(row, row.name)
+        groups.setdefault((row.family, name), []).append(row)
+    return [Entry(name if len(alike) > 1 else alike[0].name, tuple(alike)) for (_, name), alike in groups.items()]
+
+
+def _of_x(row: Measurement, text: str) -> str:
+    """Return a text of a row with X for the measurement of whose uncertainty the row tells."""
+    return text if row.of is None else re.sub(rf"\b{row.of}(?=\b|_)", "X", text)
+
+
+def _range(row: Measurement) -> str:
+    low = "(-inf" if row.lower is None else f"[{row.lower:g}"
+    high = "inf)" if row.upper is None else f"{row.upper:g}]"
+    return f"{low}, {high}"
+
+
+def summary(family: Family) -> str:
+    """Return what a family holds: the first line of the docstring of its function, without its verb.
+
+    Example:
+        >>> summary(FAMILIES["signed"])
+        'The two parts of ECE, from over-confident and from under-confident bins.'
+    """
+    first = (family.function.__doc__ or "").strip().partition("\n")[0].removeprefix("Return ")
+    return first[:1].upper() + first[1:]
+
+
+def page(families: Sequence[Family] = (*FAMILIES.values(), *OTHER_FAMILIES.values())) -> str:
+    """Return the page of the documentation, in Markdown: a section and a table per family."""
+    return "\n".join([_HEAD, *map(_section, families)])
+
+
+def _section(family: Family) -> str:
+    lines = [f"## {family.name}", "", summary(family), "", _line(_COLUMNS), _line(["---"] * len(_COLUMNS))]
+    return "\n".join([*lines, *(_line(_cells(entry)) for entry in entries(family.measurements)), ""])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(entry: Entry) -> list[str]:
+    return [
+        ", ".join(filter(None, (_code(entry.name), entry.legend))),
+        entry.unit,
+        entry.range,
+        entry.better,
+        _escaped(entry.definition),
+        _code(entry.formula),
+        _escaped(entry.source),
+        _published(entry),
+        _function(entry),
+    ]
+
+
+def _function(entry: Entry) -> str:
+    """Return a link to what computes the line; nothing where that differs, as X does."""
+    functions = {row.function for row in entry.rows}
+    if len(functions) > 1:
+        return "as X"
+    function = functions.pop()
+    return f"[{_code(function.__name__)}](../{function.__module__.replace('.', '/')}.py)"
+
+
+def _published(entry: Entry) -> str:
+    """Return the published column, with M for the number of bins, and the search spaces whose tables have it."""
+    row = entry.row
+    if row.published is None:
+        return ""
+    name = f"{row.published.removesuffix(f'_{row.n_bins}')}_M" if entry.bin_counts else row.published
+    return f"{_code(name)} ({', '.join(row.published_in)})"
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('|', chr(92) + '|')}`"  # a bar would end the cell, in code too
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
+    return "".join(f"\\{letter}" if letter in r"\`*|<" else letter for letter in text)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -4,9 +4,10 @@ Every function takes the ranked confidences of `harness.metrics.predictions.rank
 r = 1 where the prediction is right.
 """
 
+import math
+
 import numpy as np
-from jaxtyping import Complex128, Float64
-from scipy.signal import fftconvolve
+from jaxtyping import Bool, Float64
 
 from harness.metrics.predictions import Ranked
 from harness.metrics.undefined import Undefined
@@ -17,8 +18,12 @@ KDE_GRID_START, KDE_GRID_STOP, KDE_GRID_SIZE = -0.6, 1.6, 2**14
 KDE_STEP = (KDE_GRID_STOP - KDE_GRID_START) / (KDE_GRID_SIZE - 1)
 """Distance of its points."""
 
-KDE_GRID_MARGIN = 0.6
-"""Distance of its ends from [0, 1]."""
+_GRID = np.linspace(KDE_GRID_START, KDE_GRID_STOP, KDE_GRID_SIZE)
+
+_UNIT = slice(*np.searchsorted(_GRID, (0.0, 1.0)).tolist())
+
+UNIT_GRID = _GRID[_UNIT]
+"""Its points in [0, 1]; neither 0 nor 1 is one."""
 
 KDE_DENSITY_FLOOR = 1e-6
 """Where both densities are at most this, the integrand of KDECE keeps its previous value."""
@@ -59,13 +64,11 @@ def kernel_density_calibration_error(top: Ranked) -> float | Undefined:
     if right[-1] - right[0] <= KDE_SMALLEST_SPREAD:
         return Undefined(f"all right confidences lie within {KDE_SMALLEST_SPREAD:g} of each other")
     bandwidth = float(right.std() * (2 * top.probability.size) ** -0.2)
-    density_right, density_all = _densities_on_grid(right, top.probability, bandwidth)
-    x = _grid()
+    density_right, density_all = _densities(top, bandwidth)
     # |x - acc(x)| f(x), multiplied out so that nothing is divided by a vanishing density
-    integrand = np.abs(x * density_all - np.minimum(top.outcome.mean() * density_right, density_all))
+    integrand = np.abs(UNIT_GRID * density_all - np.minimum(top.outcome.mean() * density_right, density_all))
     integrand = _keep_previous(integrand, known=np.maximum(density_right, density_all) > KDE_DENSITY_FLOOR)
-    unit = (x >= 0) & (x <= 1)
-    return float(np.trapezoid(integrand[unit], x[unit]) / np.trapezoid(density_all[unit], x[unit]))
+    return float(np.trapezoid(integrand) / np.trapezoid(density_all))
 
 
 def max_mean_calibration_error(top: Ranked) -> float:
@@ -94,51 +97,53 @@ def max_mean_calibration_error(top: Ranked) -> float:
     return float(np.sqrt(max(pairs, 0.0)) / top.probability.size)
 
 
-def _grid() -> Float64[np.ndarray, " grid"]:
-    return np.linspace(KDE_GRID_START, KDE_GRID_STOP, KDE_GRID_SIZE)
+def _densities(top: Ranked, bandwidth: float) -> Float64[np.ndarray, "2 unit"]:
+    """Return the densities of the right and of all confidences at the grid points in (0, 1).
 
-
-def _densities_on_grid(
-    right: Float64[np.ndarray, " m"], confidence: Float64[np.ndarray, " n"], bandwidth: float
-) -> tuple[Float64[np.ndarray, " grid"], Float64[np.ndarray, " grid"]]:
-    """Return the densities of the right and of all confidences on the grid: mirrored at 0 and 1, zero outside (0, 1).
-
-    Inside they are doubled. As the kernel is real, one complex convolution gives both.
+    The confidences are mirrored at 0 and 1, so the densities inside are doubled.
     """
-    packed = _linear_binning(_mirrored(right)) + 1j * _linear_binning(_mirrored(confidence))
-    density = 2 * _convolve(packed, _triweight_kernel(bandwidth))
-    x = _grid()
-    density[(x <= 0) | (x >= 1)] = 0
-    return np.real(density), np.imag(density)
+    kernel = _triweight_kernel(bandwidth)
+    margin = kernel.size // 2 + 2  # only what is within the kernel's reach of (0, 1) counts; 2 leave room for rounding
+    size = 512 * math.ceil((UNIT_GRID.size + 2 * margin) / 512)  # few prime factors make a fast transform
+    shares = _shares(top, margin, size)
+    # The convolution goes around the end of the array, but no value that this changes is kept.
+    first = margin + kernel.size // 2
+    smoothed = np.fft.irfft(np.fft.rfft(shares) * np.fft.rfft(kernel, size), size)
+    return 2 * smoothed[:, first : first + UNIT_GRID.size]
 
 
-def _convolve(
-    values: Complex128[np.ndarray, " grid"], kernel: Float64[np.ndarray, " taps"]
-) -> Complex128[np.ndarray, " grid"]:
-    """Return the convolution with a kernel about 0; what a narrow one carries around the ends stays outside [0, 1]."""
-    half = kernel.size // 2
-    if half * KDE_STEP > KDE_GRID_MARGIN:
-        return fftconvolve(values, kernel, mode="same")
-    around = np.zeros(values.size)
-    around[: half + 1] = kernel[half:]
-    around[values.size - half :] = kernel[:half]
-    return np.fft.ifft(np.fft.fft(values) * np.fft.fft(around))
+def _shares(top: Ranked, margin: int, size: int) -> Float64[np.ndarray, "2 size"]:
+    """Return the share of the right and of all mirrored confidences at each grid point.
 
+    Each confidence stands once for itself and once for its image on the other side of 0 or 1, whichever is nearer, and
+    is split between the two grid points beside it by distance.
 
-def _mirrored(confidence: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " mirrored"]:
-    """Return the confidences, ascending, and each once more on the other side of 0 or 1, whichever is nearer."""
-    n_low = int(np.searchsorted(confidence, 0.5))
-    return np.concatenate((-confidence[:n_low], confidence, 2 - confidence[n_low:]))
-
-
-def _linear_binning(values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " grid"]:
-    """Return the share of the values at each grid point, each value split between its two neighbours by distance."""
-    position = (values - KDE_GRID_START) / KDE_STEP
-    left = np.floor(position).astype(np.int64)
-    to_right = position - left
-    shares = np.bincount(left, weights=1 - to_right, minlength=KDE_GRID_SIZE)
-    shares += np.bincount(left + 1, weights=to_right, minlength=KDE_GRID_SIZE)
-    return shares / values.size
+    Args:
+        top: Ranked confidences.
+        margin: Number of points before the first in (0, 1), and at least so many behind the last.
+        size: Number of points.
+    """
+    start = UNIT_GRID[0] - margin * KDE_STEP
+    reach = (margin - 1) * KDE_STEP  # images farther from 0 or 1 are left out
+    confidence, outcome = top.probability, top.outcome
+    low = slice(0, np.searchsorted(confidence, min(0.5, reach)))
+    high = slice(np.searchsorted(confidence, max(0.5, 1 - reach)), None)
+    shares = np.zeros((2, size))
+    # One after the other: with all in one array this would be where `measure` takes most memory.
+    for values, right in (
+        (-confidence[low], outcome[low]),
+        (confidence, outcome),
+        (2 - confidence[high], outcome[high]),
+    ):
+        position = (values - start) / KDE_STEP
+        left = position.astype(np.int64)
+        position -= left
+        for row, weight in enumerate((right, np.ones_like(right))):
+            moved = np.bincount(left, weight * position, size)
+            shares[row] += np.bincount(left, weight, size)
+            shares[row] -= moved
+            shares[row, 1:] += moved[:-1]
+    return shares / [[2 * outcome.sum()], [2 * confidence.size]]
 
 
 def _triweight_kernel(bandwidth: float) -> Float64[np.ndarray, " taps"]:
@@ -149,7 +154,11 @@ def _triweight_kernel(bandwidth: float) -> Float64[np.ndarray, " taps"]:
     return 35 / 32 * (1 - u**2) ** 3 / half_width
 
 
-def _keep_previous(values: Float64[np.ndarray, " grid"], *, known: np.ndarray) -> Float64[np.ndarray, " grid"]:
-    """Return the values, an unknown one replaced by the last known one before it (by the first value if none)."""
-    last_known = np.maximum.accumulate(np.where(known, np.arange(values.size), 0))
-    return values[last_known]
+def _keep_previous(
+    values: Float64[np.ndarray, " unit"], *, known: Bool[np.ndarray, " unit"]
+) -> Float64[np.ndarray, " unit"]:
+    """Return the values, an unknown one replaced by the last known one before it, by 0 if there is none."""
+    if known.all():
+        return values
+    last_known = np.maximum.accumulate(np.where(known, np.arange(values.size), -1))
+    return np.where(last_known < 0, 0.0, values[last_known])

@@ -11,6 +11,8 @@ from jaxtyping import Float, Float64, Int64
 from scipy.special import entr
 
 from harness.metrics.checks import require_logits, require_two_sets
+from harness.metrics.measurement import Family, Measurement
+from harness.metrics.wording import HENDRYCKS, TAO
 
 
 class Detection(NamedTuple):
@@ -31,7 +33,7 @@ def measure_ood(
     energies: Float64[np.ndarray, " n"],
     ood_energies: Float64[np.ndarray, " n_ood"],
 ) -> dict[str, float]:
-    """Return AUROC, AUPR and FPR95 of predictive entropy, of least confidence and of energy, each by its name.
+    """Return AUROC, AUPR and FPR95 of predictive entropy, of least confidence and of energy.
 
     Args:
         probs: Class probabilities of the in-distribution samples, float64, shape (n, classes), n >= 1.
@@ -200,3 +202,53 @@ def fpr95(detection: Detection) -> float:
     """
     chosen = int(np.searchsorted(100 * detection.n_ood, 95 * detection.n_ood[-1]))
     return float(detection.n_in[chosen] / detection.n_in[-1])
+
+
+def _rows(suffix: str, score: str, formula: str, source: str) -> tuple[Measurement, ...]:
+    """Return the rows of one score of out-of-distribution detection."""
+    ending = f"OoD positive, score {formula}"
+    return (
+        Measurement(
+            name=f"ood_auroc{suffix}",
+            higher_is_better=True,
+            definition=f"chance that an image of the other set has a higher {score} than a test image",
+            formula=f"share of the pairs whose OoD sample has the higher score, a tie counts 1/2; {ending}",
+            source=source,
+            function=auroc,
+        ),
+        Measurement(
+            name=f"ood_aupr{suffix}",
+            unit="1",
+            higher_is_better=True,
+            definition=f"average precision of finding the images of the other set by their {score}",
+            formula=f"sum_t (R_t - R_(t-1)) P_t over the distinct scores t, highest first; {ending}",
+            source=source,
+            function=aupr,
+        ),
+        Measurement(
+            name=f"ood_fpr95{suffix}",
+            unit="fraction",
+            definition=f"share of the test images taken for others where 95 % of the others are found by their {score}",
+            formula=f"share of in-distribution with score >= t, the largest that 95 % of OoD reach; {ending}",
+            source=source,
+            function=fpr95,
+        ),
+    )
+
+
+OOD_FAMILY = Family(
+    "ood",
+    version=1,
+    measurements=(
+        *_rows("", "predictive entropy", "-sum_k p_k log p_k (nat)", TAO),
+        *_rows("_max_prob", "lack of confidence", "1 - max_k p_k", HENDRYCKS),
+        *_rows(
+            "_energy",
+            "energy",
+            "-log sum_k exp z_k of the logits z",
+            "Liu et al., Energy-based Out-of-distribution Detection, NeurIPS 2020",
+        ),
+    ),
+    function=measure_ood,
+)
+"""The family that compares predictions of two sets of images; `measure_ood` computes it."""

@@ -7,6 +7,9 @@ from harness.metrics.undefined import Undefined
 
 _BLOCK = 1 << 17
 
+_CANCELS = 1e-3
+"""Below it the sum of all p_k^2 and that of 1 - 2 p_label nearly cancel, and their sum loses digits."""
+
 
 def negative_log_likelihood(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
@@ -45,8 +48,19 @@ def brier_loss_sum(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.n
     Reference:
         Brier, "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review, 1950.
     """
+    of_label = probs[np.arange(labels.size), labels]
+    total = np.einsum("ik,ik->", probs, probs) + np.sum(1 - 2 * of_label)
+    if total > _CANCELS * labels.size:
+        return float(total / labels.size)
+    return _brier_loss_sum_of_near_certain(probs, labels)
+
+
+def _brier_loss_sum_of_near_certain(
+    probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
+) -> float:
+    """Return the score without a difference of large sums; slower, since it copies the probabilities."""
     total, n_rows = 0.0, max(1, _BLOCK // probs.shape[1])
-    for start in range(0, labels.size, n_rows):  # a block at a time, which stays in cache
+    for start in range(0, labels.size, n_rows):  # a block at a time, which bounds the memory
         error, of_block = probs[start : start + n_rows].copy(), labels[start : start + n_rows]
         error[np.arange(of_block.size), of_block] -= 1
         total += float(np.einsum("ik,ik->", error, error))

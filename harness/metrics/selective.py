@@ -6,15 +6,17 @@ Only the order of the confidences matters here, not their values. Every function
 import numpy as np
 from jaxtyping import Float64, Integer
 
+from harness.metrics.measurement import Family, Measurement
 from harness.metrics.ood import auroc, detect
 from harness.metrics.predictions import Ranked, rank_top_label
 from harness.metrics.undefined import Undefined
+from harness.metrics.wording import GEIFMAN, HENDRYCKS
 
 
 def selective(
     probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]
 ) -> dict[str, float | Undefined]:
-    """Return every measurement of the family by its name; what each means is in `harness.metrics.further`.
+    """Return how well the confidence ranks right predictions above wrong ones, three ways.
 
     Args:
         probs: Class probabilities, shape (n, classes), already checked.
@@ -97,3 +99,38 @@ def excess_risk_coverage_area(top: Ranked) -> float:
 def _mean_risk(errors: Float64[np.ndarray, " n"]) -> float:
     """Return the mean over n of the share of errors among the first n."""
     return float(np.mean(np.cumsum(errors) / np.arange(1, errors.size + 1)))
+
+
+SELECTIVE = Family(
+    "selective",
+    version=1,
+    measurements=(
+        Measurement(
+            name="misclassification_auroc",
+            higher_is_better=True,
+            definition="chance that a right prediction is more confident than a wrong one; null where all are right or "
+            "all wrong",
+            formula="share of the pairs whose right prediction has the higher c, a tie counts 1/2",
+            source=HENDRYCKS,
+            function=misclassification_auroc,
+        ),
+        Measurement(
+            name="AURC",
+            unit="fraction",
+            definition="area under the risk-coverage curve: share of errors among the most confident samples, averaged "
+            "over how many are kept",
+            formula="mean over n = 1..N of the share of errors among the n highest c, mean over the orders of equal c",
+            source=GEIFMAN,
+            function=risk_coverage_area,
+        ),
+        Measurement(
+            name="E_AURC",
+            unit="fraction",
+            definition="AURC less the least that the same errors allow",
+            formula="AURC less its value with every error ranked last, which is exact, not e + (1 - e) log(1 - e)",
+            source=GEIFMAN,
+            function=excess_risk_coverage_area,
+        ),
+    ),
+    function=selective,
+)

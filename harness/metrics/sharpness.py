@@ -3,11 +3,13 @@
 import numpy as np
 from jaxtyping import Float64, Integer
 
+from harness.metrics.measurement import Family, Measurement
 from harness.metrics.ood import predictive_entropy
+from harness.metrics.wording import GUO
 
 
 def sharpness(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> dict[str, float]:
-    """Return every measurement of the family by its name; what each means is in `harness.metrics.further`.
+    """Return how decided the predictions are, and their net over-confidence.
 
     Args:
         probs: Class probabilities, shape (n, classes), already checked.
@@ -77,3 +79,47 @@ def net_over_confidence(probs: Float64[np.ndarray, "n classes"], labels: Integer
         0.125
     """
     return float(mean_confidence(probs) - np.mean(probs.argmax(axis=1) == labels))
+
+
+SHARPNESS = Family(
+    "sharpness",
+    version=1,
+    measurements=(
+        Measurement(
+            name="mean_entropy",
+            unit="nat",
+            upper=None,
+            higher_is_better=None,
+            definition="mean entropy of the predictions; sharp ones have little",
+            formula="mean of -sum_k p_k log p_k",
+            source="Shannon, A Mathematical Theory of Communication, Bell System Technical Journal, 1948",
+            function=mean_entropy,
+        ),
+        Measurement(
+            name="mean_margin",
+            higher_is_better=None,
+            definition="mean lead of the highest probability over the second",
+            formula="mean of the highest less the second highest p_k",
+            source="Scheffer, Decomain, Wrobel, Active Hidden Markov Models for Information Extraction, IDA 2001",
+            function=mean_margin,
+        ),
+        Measurement(
+            name="mean_confidence",
+            higher_is_better=None,
+            definition="mean confidence of the predictions",
+            formula="mean c",
+            source=GUO,
+            function=mean_confidence,
+        ),
+        Measurement(
+            name="net_over_confidence",
+            lower=-1.0,
+            higher_is_better=None,
+            definition="mean confidence less accuracy; 0 is best, above it is over-confident",
+            formula="mean c - mean r = over_confidence_15 - under_confidence_15",
+            source=GUO,
+            function=net_over_confidence,
+        ),
+    ),
+    function=sharpness,
+)

@@ -4,11 +4,13 @@ import numpy as np
 from jaxtyping import Float64, Integer
 
 from harness.metrics.binning import equal_width_cuts
+from harness.metrics.measurement import Family, Measurement
 from harness.metrics.predictions import Ranked, rank_top_label
+from harness.metrics.wording import EQUAL_WIDTH, GUO
 
 
 def signed(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarray, " n"]) -> dict[str, float]:
-    """Return every measurement of the family by its name; what each means is in `harness.metrics.further`.
+    """Return the two parts of ECE, from over-confident and from under-confident bins.
 
     Args:
         probs: Class probabilities, shape (n, classes), already checked.
@@ -62,3 +64,28 @@ def under_confidence(top: Ranked, n_bins: int) -> float:
 
 def _excess(top: Ranked, n_bins: int) -> Float64[np.ndarray, " bins"]:
     return np.diff(top.excess[equal_width_cuts(top, n_bins)])
+
+
+SIGNED = Family(
+    "signed",
+    version=1,
+    measurements=(
+        Measurement(
+            name="over_confidence_15",
+            n_bins=15,
+            definition="the part of ECE_15 from bins whose confidence is above their accuracy",
+            formula=f"sum_b n_b/N max(mean c - mean r, 0) {EQUAL_WIDTH}",
+            source=GUO,
+            function=over_confidence,
+        ),
+        Measurement(
+            name="under_confidence_15",
+            n_bins=15,
+            definition="the part of ECE_15 from bins whose confidence is below their accuracy",
+            formula=f"sum_b n_b/N max(mean r - mean c, 0) {EQUAL_WIDTH}",
+            source=GUO,
+            function=under_confidence,
+        ),
+    ),
+    function=signed,
+)

@@ -176,8 +176,8 @@ def reliability_bins(
         ReliabilityBins(count=[0, 2], confidence=[None, 0.8125], accuracy=[None, 0.5])
     """
     require_predictions(probs, labels)
-    if n_bins < 1:
-        raise ValueError(f"n_bins: expected at least 1, got {n_bins}")
+    if not isinstance(n_bins, int) or n_bins < 1:
+        raise ValueError(f"n_bins: expected a whole number of at least 1, got {n_bins!r}")
     top = rank_top_label(probs, labels)
     cuts = equal_width_cuts(top, n_bins)
     bins = [slice(start, stop) for start, stop in pairwise(cuts)]

@@ -12,3 +12,7 @@ class Undefined:
     """
 
     reason: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reason, str) or not self.reason:
+            raise ValueError(f"Undefined: expected the reason as a text, got {self.reason!r}")

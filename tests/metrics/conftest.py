@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from harness.metrics import intervals
+
 
 class Predictions(NamedTuple):
     probs: np.ndarray
@@ -73,3 +75,9 @@ def multiclass(request):
 def predictions(request):
     """All kinds of predictions."""
     return (CONTINUOUS | TIED)[request.param]
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """The family ``intervals`` with 20 resamples, so that it can be tried on all kinds of predictions."""
+    monkeypatch.setattr(intervals, "N_RESAMPLES", 20)

@@ -257,7 +257,7 @@ def test_reliability_bins_give_back_the_error(predictions, n_bins):
 
 def test_reliability_bins_reject():
     probs, labels = np.array([[0.5, 0.5]]), np.array([0])
-    with pytest.raises(ValueError, match="n_bins: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_bins: expected a whole number of at least 1, got 0"):
         reliability_bins(probs, labels, n_bins=0)
     with pytest.raises(ValueError, match="rows that sum to 1"):
         reliability_bins(probs / 2, labels)

@@ -111,6 +111,12 @@ def test_sweep_of_confidences_that_mislead():
     assert sweep_calibration_error(rank(np.array([0.5, 0.75]), np.array([True, False]))) == 0.125
 
 
+def test_sweep_to_half_as_many_bins_as_samples():
+    """One error, second from below: every binning is in order until the error has a bin of its own."""
+    top = rank(np.linspace(0.6, 0.9, 60), np.arange(60) != 1)
+    assert sweep_calibration_error(top) == pytest.approx(swept(top), rel=1e-11)
+
+
 def test_debiased_is_zero_where_noise_explains_the_error():
     top = rank(np.full(4, 0.5), np.array([True, True, True, False]))
     assert root_mean_square_calibration_error(top, 15) == 0.25

@@ -12,6 +12,7 @@ from harness.metrics import (
     FAMILIES,
     MEASUREMENTS,
     OOD_FAMILY,
+    OTHER_FAMILIES,
     family,
     measure,
     measure_as_published,
@@ -64,6 +65,8 @@ def test_a_published_column_of_a_space_holds_one_measurement():
 @pytest.mark.parametrize("row", MEASUREMENTS, ids=lambda row: row.name)
 def test_a_row_of_the_dictionary_is_complete(row):
     assert row.definition
+    assert row.formula
+    assert row.definition != row.formula
     assert row.source
     assert row.unit in {"probability", "probability^2", "nat", "fraction", "1"}
     assert row.name in family(row.family).members
@@ -102,7 +105,11 @@ def test_values_are_floats_within_their_bounds(predictions):
         value = values[row.name]
         if value is not None:
             assert type(value) is float
-            assert row.lower <= value <= (math.inf if row.upper is None else row.upper) + 1e-12
+            assert (
+                (-math.inf if row.lower is None else row.lower)
+                <= value
+                <= (math.inf if row.upper is None else row.upper) + 1e-12
+            )
 
 
 # known answers
@@ -169,7 +176,8 @@ def test_order_of_samples(predictions):
     order = np.random.default_rng(0).permutation(len(predictions.labels))
     before = measure(*predictions, list(FAMILIES))
     after = measure(predictions.probs[order], predictions.labels[order], list(FAMILIES))
-    free = [name for name in before if not name.startswith("cwACE")]  # parts equal probabilities by their order
+    drawn = family("intervals").members  # resamples draw the i-th sample, whichever that is
+    free = [name for name in before if not name.startswith("cwACE") and name not in drawn]  # parts equal probabilities
     assert close({name: before[name] for name in free}, after, tolerance=1e-9)
 
 
@@ -250,6 +258,10 @@ LABELS = np.array([0, 1])
         (GOOD * 2, LABELS, ValueError, r"probs: expected values in \[0, 1\], got values from 0.5 to 1.5; if .* logits"),
         (GOOD * 0.9, LABELS, ValueError, "probs: expected rows that sum to 1 within 1e-05, got 0.9 in row "),
         (GOOD + np.array([[0, 0], [2e-5, 0]]), LABELS, ValueError, "got 1.00002 in row 1"),
+        (np.ma.masked_array(GOOD), LABELS, TypeError, "probs: expected a numpy array, got a MaskedArray"),
+        (GOOD.astype(">f8"), LABELS, TypeError, "probs: expected the byte order of this machine, got dtype >f8"),
+        (GOOD, np.ma.masked_array(LABELS), TypeError, "labels: expected a numpy array, got a MaskedArray"),
+        (GOOD, LABELS.astype("m8[s]"), TypeError, r"labels: expected an integer dtype, got timedelta64\[s\]"),
         (GOOD, LABELS.astype(np.float64), TypeError, "labels: expected an integer dtype, got float64"),
         (GOOD, LABELS == 1, TypeError, "labels: expected an integer dtype, got bool"),
         (GOOD, LABELS[:, None], ValueError, r"labels: expected shape \(2,\), one label per sample, got \(2, 1\)"),
@@ -276,11 +288,20 @@ def test_refused_families(families):
 
 
 def test_unknown_family_lists_the_known_ones():
-    with pytest.raises(ValueError, match=f"family: expected one of {', '.join(sorted(FAMILIES))}, got 'sutdy'"):
+    with pytest.raises(
+        ValueError,
+        match=f"family: expected one of {', '.join(sorted([*FAMILIES, 'replicates']))}, a file .* got 'sutdy'",
+    ):
         measure(GOOD, LABELS, ["sutdy"])
-    known = ", ".join(sorted([*FAMILIES, "ood"]))
-    with pytest.raises(ValueError, match=f"family: expected one of {known}, got ''"):
+    known = ", ".join(sorted([*FAMILIES, *OTHER_FAMILIES]))
+    with pytest.raises(ValueError, match=f"family: expected one of {known}, a file .* got ''"):
         family("")
+
+
+@pytest.mark.parametrize("families", [["replicates"], ["study", "replicates"]])
+def test_a_family_of_lists_is_refused(families):
+    with pytest.raises(ValueError, match=r"values of replicates are lists, use harness\.metrics\.measure_resamples"):
+        measure(GOOD, LABELS, families)
 
 
 @pytest.mark.parametrize("families", [["ood"], ["study", "ood"]])

@@ -255,7 +255,7 @@ def test_rows_say_what_computes_them():
     for row in MEASUREMENTS:
         if row.family == "ood":
             assert row.function is detector[row.name.split("_")[1]]
-            assert "OoD positive" in row.definition
+            assert "OoD positive" in row.formula
             assert row.higher_is_better == ("fpr95" not in row.name)
             assert row.published is None
 

@@ -163,7 +163,7 @@ def test_refused_dtype():
         (PROBS, LABELS + 1, ["study"], "labels: expected values in 0 .. 1, got values from 1 to 2"),
         (PROBS, LABELS, "study", "families: expected a list of at least one family name"),
         (PROBS, LABELS, [], "families: expected a list of at least one family name"),
-        (PROBS, LABELS, ["sutdy"], "family: expected one of .*, study, got 'sutdy'"),
+        (PROBS, LABELS, ["sutdy"], "family: expected one of .*, study, .* got 'sutdy'"),
     ],
 )
 def test_refused_values(probs, labels, families, message):
