@@ -4,7 +4,9 @@ Everything here is arithmetic on strings and integers; the modules themselves ar
 """
 
 from harness.spaces.cell import EDGES, N_NODES, OPERATIONS, Edge
+from harness.spaces.costs import Costs
 from harness.spaces.features import Features
+from harness.spaces.function import cell_function
 from harness.spaces.registry import get, names
 from harness.spaces.skeleton import Block, Skeleton
 from harness.spaces.space import AbstractSpace
@@ -15,9 +17,11 @@ __all__ = [
     "OPERATIONS",
     "AbstractSpace",
     "Block",
+    "Costs",
     "Edge",
     "Features",
     "Skeleton",
+    "cell_function",
     "get",
     "names",
 ]

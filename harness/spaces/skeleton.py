@@ -1,12 +1,15 @@
 """What a network of either space is made of, as data: one cell, and the widths of the blocks that are stacked.
 
-One builder (``harness.networks``) and one cost function (``features``) read it, so they cannot disagree about a space.
+A builder (``harness.networks``) reads it; what all networks of a space cost, ``costs`` counts from the same widths.
 Not said here because all networks share it: a 3x3 stem without ReLU, and the head of BatchNorm, ReLU, global average
 pooling and a linear classifier.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+BlockKind = Literal["cell", "reduction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Block:
         c_out: Channels of its output.
     """
 
-    kind: Literal["cell", "reduction"]
+    kind: BlockKind
     c_in: int
     c_out: int
 
@@ -39,7 +42,7 @@ class Skeleton:
     blocks: tuple[Block, ...]
 
 
-def stack_blocks(kinds: list[Literal["cell", "reduction"]], channels: list[int]) -> tuple[Block, ...]:
+def stack_blocks(kinds: Sequence[BlockKind], channels: Sequence[int]) -> tuple[Block, ...]:
     """Return blocks of the given kinds and output channels, each fed by the one before it.
 
     Args:
@@ -50,5 +53,5 @@ def stack_blocks(kinds: list[Literal["cell", "reduction"]], channels: list[int])
         >>> stack_blocks(["cell", "reduction"], [16, 32])
         (Block(kind='cell', c_in=16, c_out=16), Block(kind='reduction', c_in=16, c_out=32))
     """
-    inputs = channels[:1] + channels[:-1]
+    inputs = [channels[0], *channels[:-1]]
     return tuple(Block(kind, c_in, c_out) for kind, c_in, c_out in zip(kinds, inputs, channels, strict=True))

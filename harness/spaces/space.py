@@ -1,10 +1,12 @@
 """What every search space is to the rest of the harness."""
 
 from abc import ABC, abstractmethod
-from functools import cached_property
+from functools import cached_property, lru_cache
+from numbers import Integral
 from operator import index
 from typing import ClassVar, SupportsIndex
 
+from harness.spaces.costs import Costs, Stacks, count_costs
 from harness.spaces.features import Features, describe
 from harness.spaces.skeleton import Skeleton
 
@@ -55,6 +57,13 @@ class AbstractSpace(ABC):
         """Return the representatives of all classes in increasing order."""
 
     @abstractmethod
+    def function_class(self, i: SupportsIndex) -> int:
+        """Return the smallest index of the cells that compute the same function; errors as :meth:`arch_str`.
+
+        See :mod:`harness.spaces.function`. The first question takes about a second, for the whole space.
+        """
+
+    @abstractmethod
     def skeleton(self, arch_str: str, *, channels: int = 16, cells: int = 5) -> Skeleton:
         """Return the blocks of a network, from which it can be built and its cost computed.
 
@@ -67,6 +76,26 @@ class AbstractSpace(ABC):
             ValueError: The string is no architecture of this space, or a number is out of range or does not apply.
         """
 
+    @abstractmethod
+    def stacks(self, *, channels: int = 16, cells: int = 5) -> Stacks:
+        """Return the networks of all architectures in the order of their indices; arguments as :meth:`skeleton`."""
+
+    def costs(self, *, num_classes: int = 10, image_size: int = 32, channels: int = 16, cells: int = 5) -> Costs:
+        """Return parameters and multiply-adds of all architectures in the order of their indices.
+
+        Args:
+            num_classes: Outputs of the classifier.
+            image_size: Side of the input in pixels, a multiple of 4.
+            channels: As in :meth:`skeleton`.
+            cells: As in :meth:`skeleton`.
+
+        Raises:
+            TypeError: An argument is no integer.
+            ValueError: An argument is out of range or does not apply.
+        """
+        _check_integers(num_classes=num_classes, image_size=image_size, channels=channels, cells=cells)
+        return _costs(self, num_classes, image_size, channels, cells)
+
     def features(
         self, i: SupportsIndex, *, num_classes: int = 10, image_size: int = 32, channels: int = 16, cells: int = 5
     ) -> Features:
@@ -74,18 +103,35 @@ class AbstractSpace(ABC):
 
         Args:
             i: Index in 0 ... ``len(self) - 1``.
-            num_classes: Outputs of the classifier.
-            image_size: Side of the input in pixels, a multiple of 4.
+            num_classes: As in :meth:`costs`.
+            image_size: As in :meth:`costs`.
             channels: As in :meth:`skeleton`.
             cells: As in :meth:`skeleton`.
 
         Raises:
             IndexError: The index is out of range.
-            TypeError: The index is no integer.
+            TypeError: An argument is no integer.
             ValueError: Another argument is out of range or does not apply.
         """
-        skeleton = self.skeleton(self.arch_str(i), channels=channels, cells=cells)
-        return describe(skeleton, num_classes=num_classes, image_size=image_size)
+        number = check_index(i, self)
+        costs = self.costs(num_classes=num_classes, image_size=image_size, channels=channels, cells=cells)
+        skeleton = self.skeleton(self.arch_str(number), channels=channels, cells=cells)
+        return describe(skeleton, int(costs.parameters[number]), int(costs.multiply_adds[number]))
+
+
+_N_SIZES = 16  # sizes of which the costs are kept, at most half a megabyte each
+
+
+@lru_cache(maxsize=_N_SIZES)
+def _costs(space: AbstractSpace, num_classes: int, image_size: int, channels: int, cells: int) -> Costs:
+    return count_costs(space.stacks(channels=channels, cells=cells), num_classes=num_classes, image_size=image_size)
+
+
+def _check_integers(**numbers: object) -> None:
+    """Refuse what is no integer before the cache, to which 10.0 and 10 are one."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TypeError(f"{name}: expected an integer, got {value!r}")
 
 
 def check_index(i: SupportsIndex, space: AbstractSpace) -> int:

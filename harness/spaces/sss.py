@@ -2,12 +2,17 @@
 
 from typing import ClassVar, Final, SupportsIndex, final
 
-from harness.spaces.skeleton import Skeleton, stack_blocks
+import numpy as np
+
+from harness.spaces.cell import OPERATIONS
+from harness.spaces.costs import Stacks
+from harness.spaces.skeleton import BlockKind, Skeleton, stack_blocks
 from harness.spaces.space import AbstractSpace, check_index
 
 _WIDTHS = tuple(range(8, 65, 8))
 _N_BLOCKS = 5
 _OPERATIONS = ("nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_3x3")
+_KINDS: tuple[BlockKind, ...] = ("cell", "reduction", "cell", "reduction", "cell")
 _CHANNELS: Final = 16
 _CELLS: Final = 5
 
@@ -52,6 +57,10 @@ class SizeSpace(AbstractSpace):
         """Return all indices in increasing order."""
         return tuple(range(len(self)))
 
+    def function_class(self, i: SupportsIndex) -> int:
+        """Return ``i`` itself: no two sizes have the same weights."""
+        return check_index(i, self)
+
     def skeleton(self, arch_str: str, *, channels: int = _CHANNELS, cells: int = _CELLS) -> Skeleton:
         """Return the blocks of a network; see :meth:`AbstractSpace.skeleton`.
 
@@ -63,16 +72,26 @@ class SizeSpace(AbstractSpace):
         Raises:
             ValueError: The string is no architecture of this space, or ``channels`` or ``cells`` was given.
         """
-        if (channels, cells) != (_CHANNELS, _CELLS):
-            raise ValueError(
-                f"channels, cells: expected their defaults {_CHANNELS} and {_CELLS}, which do not apply to sss, "
-                f"got {channels} and {cells}"
-            )
+        _check_defaults(channels, cells)
         widths = parse_widths(arch_str)
-        return Skeleton(
-            operations=_OPERATIONS,
-            widths=widths,
-            blocks=stack_blocks(["cell", "reduction", "cell", "reduction", "cell"], list(widths)),
+        return Skeleton(operations=_OPERATIONS, widths=widths, blocks=stack_blocks(_KINDS, widths))
+
+    def stacks(self, *, channels: int = _CHANNELS, cells: int = _CELLS) -> Stacks:
+        """Return all networks; see :meth:`AbstractSpace.stacks`. ``channels`` and ``cells`` do not apply."""
+        _check_defaults(channels, cells)
+        places = np.indices((len(_WIDTHS),) * _N_BLOCKS).reshape(_N_BLOCKS, -1).T  # n blocks
+        return Stacks(
+            kinds=_KINDS,
+            channels=np.array(_WIDTHS)[places],
+            operations=np.array([[OPERATIONS.index(operation) for operation in _OPERATIONS]]),
+        )
+
+
+def _check_defaults(channels: int, cells: int) -> None:
+    if (channels, cells) != (_CHANNELS, _CELLS):
+        raise ValueError(
+            f"channels, cells: expected their defaults {_CHANNELS} and {_CELLS}, which do not apply to sss, "
+            f"got {channels} and {cells}"
         )
 
 

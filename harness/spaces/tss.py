@@ -1,12 +1,17 @@
 """The topology search space of NATS-Bench: every cell of five operations on six edges, in a network of fixed widths."""
 
 import random
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import product
-from typing import ClassVar, Literal, SupportsIndex, final
+from typing import ClassVar, SupportsIndex, final
+
+import numpy as np
 
 from harness.spaces.cell import EDGES, OPERATIONS, format_cell, isomorphism_class, parse_cell
-from harness.spaces.skeleton import Skeleton, stack_blocks
+from harness.spaces.costs import Stacks
+from harness.spaces.function import cell_function
+from harness.spaces.skeleton import BlockKind, Skeleton, stack_blocks
 from harness.spaces.space import AbstractSpace, check_index
 
 _SHUFFLE_SEED = 88  # NATS-Bench shuffled the enumeration once, with Python's generator seeded so
@@ -14,7 +19,7 @@ _SHUFFLE_SEED = 88  # NATS-Bench shuffled the enumeration once, with Python's ge
 
 @final
 class TopologySpace(AbstractSpace):
-    """15,625 cells in 6,466 isomorphism classes; three stages of equal cells at C, 2C and 4C channels.
+    """15,625 cells in 6,466 isomorphism and 5,234 function classes; three stages of equal cells at C, 2C, 4C channels.
 
     Example:
         >>> space = TopologySpace()
@@ -45,6 +50,10 @@ class TopologySpace(AbstractSpace):
         """Return the 6,466 representatives in increasing order."""
         return tuple(i for i, origin in enumerate(self._origins) if i == origin)
 
+    def function_class(self, i: SupportsIndex) -> int:
+        """Return the smallest index of the cell's function class; see :meth:`AbstractSpace.function_class`."""
+        return self._functions[check_index(i, self)]
+
     def skeleton(self, arch_str: str, *, channels: int = 16, cells: int = 5) -> Skeleton:
         """Return the blocks of a network; see :meth:`AbstractSpace.skeleton`.
 
@@ -56,18 +65,18 @@ class TopologySpace(AbstractSpace):
         Raises:
             ValueError: The string is no cell, or a number is less than 1.
         """
-        if channels < 1 or cells < 1:
-            raise ValueError(f"channels, cells: expected at least 1 each, got {channels} and {cells}")
-        stage: list[Literal["cell", "reduction"]] = ["cell"] * cells
-        widths = (channels, 2 * channels, 4 * channels)
-        first, second, third = ([width] * cells for width in widths)
         return Skeleton(
             operations=parse_cell(arch_str),
-            widths=widths,
-            blocks=stack_blocks(
-                [*stage, "reduction", *stage, "reduction", *stage],
-                [*first, widths[1], *second, widths[2], *third],
-            ),
+            widths=_stage_widths(channels, cells),
+            blocks=stack_blocks(_kinds(cells), _block_widths(channels, cells)),
+        )
+
+    def stacks(self, *, channels: int = 16, cells: int = 5) -> Stacks:
+        """Return all networks; see :meth:`AbstractSpace.stacks`."""
+        return Stacks(
+            kinds=_kinds(cells),
+            channels=np.array([_block_widths(channels, cells)]),
+            operations=np.array([[OPERATIONS.index(operation) for operation in cell] for cell in self._cells]),
         )
 
     @cached_property
@@ -82,5 +91,31 @@ class TopologySpace(AbstractSpace):
 
     @cached_property
     def _origins(self) -> tuple[int, ...]:
-        first_of_class: dict[str, int] = {}
-        return tuple(first_of_class.setdefault(isomorphism_class(cell), i) for i, cell in enumerate(self._cells))
+        return _firsts(map(isomorphism_class, self._cells))
+
+    @cached_property
+    def _functions(self) -> tuple[int, ...]:
+        return _firsts(map(cell_function, self._cells))
+
+
+def _firsts(classes: Iterable[str]) -> tuple[int, ...]:
+    """Return for each cell the index of the first one of its class."""
+    first_of_class: dict[str, int] = {}
+    return tuple(first_of_class.setdefault(name, i) for i, name in enumerate(classes))
+
+
+def _stage_widths(channels: int, cells: int) -> tuple[int, int, int]:
+    if channels < 1 or cells < 1:
+        raise ValueError(f"channels, cells: expected at least 1 each, got {channels} and {cells}")
+    return channels, 2 * channels, 4 * channels
+
+
+def _block_widths(channels: int, cells: int) -> list[int]:
+    """Return the output channels of each block; a reduction has those of the stage that it leads to."""
+    first, second, third = _stage_widths(channels, cells)
+    return [first] * cells + [second] * (1 + cells) + [third] * (1 + cells)
+
+
+def _kinds(cells: int) -> tuple[BlockKind, ...]:
+    stage: tuple[BlockKind, ...] = ("cell",) * cells
+    return (*stage, "reduction", *stage, "reduction", *stage)
