@@ -1,10 +1,11 @@
-"""Opens an archive in NATS-Bench's layout and reads its records, one visit to a file for all of its training runs.
+"""Opens an archive, as NATS-Bench made it or converted, and reads its records, one visit to a file for all of its runs.
 
 Nothing is kept between two visits, so the memory is bounded by one record.
 """
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import index
 from pathlib import Path
@@ -13,9 +14,18 @@ from typing import SupportsIndex
 from torch import Tensor
 
 from harness import spaces
-from harness.archives.naming import LAYOUT, META_FILE, record_file, record_index, source_name
+from harness.archives.converted import read_converted, read_description
+from harness.archives.naming import (
+    DESCRIPTION_FILE,
+    LAYOUT,
+    META_FILE,
+    converted_file,
+    record_file,
+    record_index,
+    source_name,
+)
 from harness.archives.record import Record, parse_record
-from harness.archives.restricted import MAX_BYTES, read_pickle
+from harness.archives.restricted import MAX_BYTES, decompress, parse_pickle, read_pickle
 from harness.errors import DataError, MissingTrialError
 from harness.pickles import is_plain_mapping, mapping, shown
 
@@ -29,9 +39,10 @@ class Archive:
     Attributes:
         path: Its folder.
         space: Name of the search space.
-        source: Identity independent of where it lies; None if the folder's name does not tell it.
+        source: Identity independent of where it lies; None if nothing tells it.
         held: Architectures of which it has a record file, in increasing order.
         max_bytes: Largest decompressed size of a record to accept.
+        is_converted: Whether its records are safetensors files instead of bz2-compressed pickles.
     """
 
     path: Path
@@ -39,6 +50,11 @@ class Archive:
     source: str | None
     held: tuple[int, ...] = field(repr=False)
     max_bytes: int = field(default=MAX_BYTES, repr=False)
+    is_converted: bool = field(default=False, repr=False)
+
+    def record_path(self, i: SupportsIndex) -> Path:
+        """Return the file of the record of an architecture, which need not be there."""
+        return self.path / (converted_file if self.is_converted else record_file)(index(i))
 
     def record(self, i: SupportsIndex) -> Record:
         """Read the record of an architecture.
@@ -51,16 +67,34 @@ class Archive:
             MissingTrialError: The archive has no record of it.
             DataError: The record is damaged, hostile, or not what its name says.
         """
+        return self.fetch(i)()
+
+    def fetch(self, i: SupportsIndex) -> Callable[[], Record]:
+        """Do what takes longest of reading a record, its decompression, and return the function that does the rest.
+
+        It can be called in any thread, the function that it returns in one at a time. Each raises what :meth:`record`
+        does.
+        """
         space, arch_index = spaces.get(self.space), index(i)
         space.arch_str(arch_index)  # an index out of range is the caller's error, not an absent file
-        path = self.path / record_file(arch_index)
+        path = self.record_path(arch_index)
         try:
-            content = read_pickle(path, self.max_bytes)
+            if self.is_converted:
+                record = read_converted(path, space, arch_index)
+                return lambda: record
+            raw = decompress(path, self.max_bytes)
         except FileNotFoundError:
             raise MissingTrialError(
                 f"{path}: no record of architecture {arch_index}; the archive held {_summary(self.held)} when opened"
             ) from None
-        return parse_record(content, path, space, arch_index)
+        return lambda: parse_record(parse_pickle(raw, path), path, space, arch_index)
+
+    def record_bytes(self, i: SupportsIndex) -> int:
+        """Return the size of the file of a record, which the archive holds; 0 for a link that leads nowhere."""
+        try:
+            return self.record_path(i).stat().st_size
+        except OSError:
+            return 0
 
     def weights(self, i: SupportsIndex, dataset: str, seed: int, hp: str) -> OrderedDict[str, Tensor]:
         """Return the weights of one training run; for several runs of an architecture, read its record once.
@@ -74,7 +108,7 @@ class Archive:
 
 
 def open_archive(path: str | Path, space: str | None = None, *, max_bytes: int = MAX_BYTES) -> Archive:
-    """Return the archive in a folder, its meta file checked against the enumeration of its search space.
+    """Return the archive in a folder; NATS-Bench's meta file is checked against the enumeration of its search space.
 
     Args:
         path: The folder.
@@ -87,21 +121,51 @@ def open_archive(path: str | Path, space: str | None = None, *, max_bytes: int =
     """
     wanted = None if space is None else spaces.get(space).name
     folder = Path(path)
-    content = _read_meta(folder, max_bytes)
-    found = _space_of(content, folder / META_FILE)
+    names = names_in(folder)
+    is_converted = DESCRIPTION_FILE in names
+    if is_converted:
+        told = read_description(folder)
+        found, source = spaces.get(told.space), told.source or source_name(folder)
+    else:
+        found, source = _space_of(_read_meta(folder, max_bytes), folder / META_FILE), source_name(folder)
     if wanted not in (None, found.name):
         raise DataError(f"{folder}: expected an archive of the {wanted} space, this is one of {found.name}")
-    return Archive(folder, found.name, source_name(folder), _held(folder, found), max_bytes)
+    return Archive(folder, found.name, source, _held(names, found, is_converted), max_bytes, is_converted)
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of all that is in the folder of an archive.
+
+    Raises:
+        DataError: There is no such folder, or this user may not list and enter it.
+    """
+    try:
+        names = os.listdir(folder)
+        (folder / META_FILE).exists()  # what can be listed cannot always be entered
+    except FileNotFoundError:
+        raise DataError(f"{folder}: does not exist: expected {LAYOUT}. {_ORIGIN}") from None
+    except NotADirectoryError:
+        raise DataError(f"{folder}: is no folder: expected {LAYOUT}. {_ORIGIN}") from None
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be read: {error.strerror}: expected {LAYOUT}, which this user may list and enter "
+            "(rights r and x of all folders on the way)"
+        ) from error
+    return names
+
+
+def archive_below(folder: Path) -> str:
+    """Return, for the end of a message, a subfolder that is an archive where a folder is none."""
+    for path in sorted(folder.glob(f"*/{META_FILE}")) + sorted(folder.glob(f"*/{DESCRIPTION_FILE}")):
+        return f"; its subfolder {path.parent.name} looks like one"
+    return ""
 
 
 def _read_meta(folder: Path, max_bytes: int) -> object:
-    if not folder.is_dir():
-        state = "is no folder" if folder.exists() else "does not exist"
-        raise DataError(f"archive: {folder} {state}: expected {LAYOUT}. {_ORIGIN}")
     try:
         return read_pickle(folder / META_FILE, max_bytes)
     except FileNotFoundError:
-        raise DataError(f"archive: {folder} has no {META_FILE}: expected {LAYOUT}. {_ORIGIN}") from None
+        raise DataError(f"{folder}: has no {META_FILE}: expected {LAYOUT}{archive_below(folder)}. {_ORIGIN}") from None
 
 
 def _space_of(content: object, path: Path) -> spaces.AbstractSpace:
@@ -141,14 +205,10 @@ def _check_order(strings: list[object], space: spaces.AbstractSpace, path: Path)
             )
 
 
-def _held(folder: Path, space: spaces.AbstractSpace) -> tuple[int, ...]:
-    held = sorted(i for name in os.listdir(folder) if (i := record_index(name)) is not None)
-    if held and held[-1] >= len(space):
-        raise DataError(
-            f"{folder / record_file(held[-1])}: the {space.name} space ends at {len(space) - 1}; is this file of "
-            "another archive?"
-        )
-    return tuple(held)
+def _held(names: list[str], space: spaces.AbstractSpace, is_converted: bool) -> tuple[int, ...]:
+    """Return the architectures of the space of which there are records; files beyond it are left to an audit."""
+    found = (record_index(name, is_converted=is_converted) for name in names)
+    return tuple(sorted(i for i in found if i is not None and i < len(space)))
 
 
 def _summary(held: tuple[int, ...]) -> str:

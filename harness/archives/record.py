@@ -9,18 +9,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from harness import spaces
+from harness.archives.fields import count, number, required, some
 from harness.archives.standins import StoredTensor
 from harness.archives.trial import Trial, TrialKey
 from harness.errors import DataError, MissingTrialError
 from harness.pickles import is_plain_mapping, mapping, shown
 
-_T = TypeVar("_T")
 _MILLION = 1e6
 # Percentages are sums of float32 terms: a perfect accuracy may exceed 100 by this much.
 _ROUNDING = 1e-4
@@ -35,14 +34,21 @@ class Record:
         arch_index: Index of the architecture in its space.
         arch_str: String of the architecture.
         info: The training runs, by (dataset, seed, hp).
+        seeds: The seeds by (dataset, hp), in the order in which the record lists them.
+        load: Gives the weights of a run that has some; :meth:`weights` checks that it has.
     """
 
     path: Path
     arch_index: int
     arch_str: str
     info: Mapping[TrialKey, Trial] = field(repr=False)
-    _weights: Mapping[TrialKey, OrderedDict[str, Tensor]] = field(repr=False)
-    _seeds: Mapping[tuple[str, str], tuple[int, ...]] = field(repr=False)
+    seeds: Mapping[tuple[str, str], tuple[int, ...]] = field(repr=False)
+    load: Callable[[TrialKey], OrderedDict[str, Tensor]] = field(repr=False)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it holds the weights of any of its runs."""
+        return any(trial.has_weights for trial in self.info.values())
 
     def first_seed(self, dataset: str, hp: str) -> int:
         """Return the seed that the record lists first for a data set and budget, which the published study evaluated.
@@ -50,9 +56,9 @@ class Record:
         Raises:
             MissingTrialError: The record has no trial of them.
         """
-        if (dataset, hp) not in self._seeds:
+        if (dataset, hp) not in self.seeds:
             raise MissingTrialError(f"{self.path}: no trial of {dataset}, hp {hp!r}")
-        return self._seeds[dataset, hp][0]
+        return self.seeds[dataset, hp][0]
 
     def trial(self, dataset: str, seed: int, hp: str) -> Trial:
         """Return one training run.
@@ -77,7 +83,7 @@ class Record:
                 f"{self.path}: the weights of {TrialKey(dataset, seed, hp)} were stripped; they are in the archives "
                 "whose names end in '-full', and even there not for the one-epoch budget '01'"
             )
-        return self._weights[TrialKey(dataset, seed, hp)].copy()
+        return self.load(TrialKey(dataset, seed, hp)).copy()
 
 
 def parse_record(content: object, path: Path, space: spaces.AbstractSpace, arch_index: int) -> Record:
@@ -98,14 +104,14 @@ def parse_record(content: object, path: Path, space: spaces.AbstractSpace, arch_
         weights: dict[TrialKey, OrderedDict[str, Tensor]] = {}
         seeds: dict[tuple[str, str], tuple[int, ...]] = {}
         for hp, budget in budgets.items():
-            _check_architecture(budget, f"hp {hp}", space, arch_index)
+            check_architecture(budget, f"hp {hp}", space, arch_index)
             seeds |= {(dataset, hp): listed for dataset, listed in _seeds(budget, hp).items()}
             for key, raw in _trials(budget, hp):
-                weights[key] = _weights(_required(raw, "net_state_dict", str(key), object), f"{key}: net_state_dict")
+                weights[key] = _weights(required(raw, "net_state_dict", str(key), object), f"{key}: net_state_dict")
                 trials[key] = _trial(key, raw, space, arch_index, has_weights=bool(weights[key]))
     except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: {error}") from error
-    return Record(path, arch_index, space.arch_str(arch_index), trials, weights, seeds)
+    return Record(path, arch_index, space.arch_str(arch_index), trials, seeds, weights.__getitem__)
 
 
 def _absence(key: TrialKey, held: Iterable[TrialKey]) -> str:
@@ -129,33 +135,45 @@ def _budgets(content: object) -> dict[str, Any]:
         raise ValueError("expected a record, this is the meta file of an archive")
     budgets = mapping(content, "expected a record by training budget; content")
     if not budgets or not all(type(hp) is str for hp in budgets):
-        raise ValueError(f"expected a record with strings as training budgets, got the keys {_some(budgets)}")
+        raise ValueError(f"expected a record with strings as training budgets, got the keys {some(budgets)}")
     return budgets
 
 
-def _check_architecture(budget: object, what: str, space: spaces.AbstractSpace, arch_index: int) -> None:
-    found = _required(budget, "arch_index", what, int)
+def check_architecture(budget: object, what: str, space: spaces.AbstractSpace, arch_index: int) -> None:
+    """Compare what a record says of its architecture with what its file is named.
+
+    Raises:
+        ValueError: They differ; the message begins with ``what``.
+    """
+    arch_str = required(budget, "arch_str", what, str)
+    if arch_str != space.arch_str(arch_index):
+        _check_space(arch_str, what, space)  # before the index, which a file of the other space may well have
+    found = required(budget, "arch_index", what, int)
     if found != arch_index:
         raise ValueError(
             f"{what}: expected architecture {arch_index}, as the file is named, it holds {found}; "
             "files were swapped or renamed"
         )
-    _check_arch_str(_required(budget, "arch_str", what, str), what, space, arch_index)
+    _check_arch_str(arch_str, what, space, arch_index)
+
+
+def _check_space(arch_str: str, what: str, space: spaces.AbstractSpace) -> None:
+    for other in map(spaces.get, spaces.names()):
+        if other is not space and arch_str in other.strings:
+            raise ValueError(f"{what}: expected a record of the {space.name} space, this is one of {other.name}")
 
 
 def _check_arch_str(arch_str: str, what: str, space: spaces.AbstractSpace, arch_index: int) -> None:
     if arch_str == space.arch_str(arch_index):
         return
-    for other in map(spaces.get, spaces.names()):
-        if arch_index < len(other) and arch_str == other.arch_str(arch_index):
-            raise ValueError(f"{what}: expected a record of the {space.name} space, this is one of {other.name}")
+    _check_space(arch_str, what, space)
     raise ValueError(f"{what}: expected the architecture {space.arch_str(arch_index)}, it holds {shown(arch_str)}")
 
 
 def _seeds(budget: object, hp: str) -> dict[str, tuple[int, ...]]:
     """Return the seeds of a budget by data set, in the order in which the record lists them."""
     seeds = {}
-    for dataset, listed in mapping(_required(budget, "dataset_seed", f"hp {hp}", dict), f"hp {hp}").items():
+    for dataset, listed in mapping(required(budget, "dataset_seed", f"hp {hp}", dict), f"hp {hp}").items():
         if type(dataset) is not str or type(listed) is not list or not listed or {type(s) for s in listed} != {int}:
             raise ValueError(f"hp {hp}: dataset_seed: expected a list of seeds by data set, got {shown(listed)}")
         seeds[dataset] = tuple(listed)
@@ -165,7 +183,7 @@ def _seeds(budget: object, hp: str) -> dict[str, tuple[int, ...]]:
 def _trials(budget: object, hp: str) -> list[tuple[TrialKey, dict[str, Any]]]:
     """Return the runs of a budget by their keys."""
     keyed = []
-    for key, raw in mapping(_required(budget, "all_results", f"hp {hp}", dict), f"hp {hp}: all_results").items():
+    for key, raw in mapping(required(budget, "all_results", f"hp {hp}", dict), f"hp {hp}: all_results").items():
         match key:
             case (str(dataset), int(seed)) if type(key) is tuple and type(seed) is int:
                 keyed.append((TrialKey(dataset, seed, hp), mapping(raw, f"hp {hp}: {dataset}, {seed}")))
@@ -179,31 +197,31 @@ def _trial(
 ) -> Trial:
     what = str(key)
     _check_identity(key, raw)
-    config = mapping(_required(raw, "arch_config", what, dict), f"{what}: arch_config")
-    _check_arch_str(_required(config, "arch_str", f"{what}: arch_config", str), what, space, arch_index)
+    config = mapping(required(raw, "arch_config", what, dict), f"{what}: arch_config")
+    _check_arch_str(required(config, "arch_str", f"{what}: arch_config", str), what, space, arch_index)
     is_tss = space.name == "tss"
-    epochs = _count(raw, "epochs", what)
+    epochs = count(raw, "epochs", what)
     return Trial(
         dataset=key.dataset,
         seed=key.seed,
         hp=key.hp,
         epochs=epochs,
-        num_classes=_count(config, "class_num", what),
-        channels=_count(config, "channel", what) if is_tss else None,
-        cells=_count(config, "num_cells", what) if is_tss else None,
+        num_classes=count(config, "class_num", what),
+        channels=count(config, "channel", what) if is_tss else None,
+        cells=count(config, "num_cells", what) if is_tss else None,
         parameters=_millions(raw, "params", what),
         multiply_adds=_millions(raw, "flop", what),
         accuracies=_at_last_epoch(raw, "eval_acc1es", what, epochs, _fraction),
-        losses=_at_last_epoch(raw, "eval_losses", what, epochs, _number),
+        losses=_at_last_epoch(raw, "eval_losses", what, epochs, number),
         train_accuracy=_fraction(_trained(raw, "train_acc1es", what, epochs), f"{what}: train_acc1es"),
-        train_loss=_number(_trained(raw, "train_losses", what, epochs), f"{what}: train_losses"),
+        train_loss=number(_trained(raw, "train_losses", what, epochs), f"{what}: train_losses"),
         has_weights=has_weights,
     )
 
 
 def _check_identity(key: TrialKey, raw: dict[str, Any]) -> None:
     """Compare what a run says of itself with the key that it is filed under; the seed is text such as ``'0777'``."""
-    name, seed = _required(raw, "name", str(key), str), _required(raw, "seed", str(key), str)
+    name, seed = required(raw, "name", str(key), str), required(raw, "seed", str(key), str)
     if name != key.dataset or not seed.isdecimal() or int(seed) != key.seed:
         raise ValueError(f"{key}: the run filed there is of {shown(name)}, seed {shown(seed)}")
 
@@ -220,50 +238,22 @@ def _weights(state_dict: object, what: str) -> OrderedDict[str, Tensor]:
     return weights
 
 
-def _required(holder: object, key: str, what: str, kind: type[_T]) -> _T:
-    fields = mapping(holder, what)
-    if key not in fields:
-        raise ValueError(f"{what}: expected the field {key!r}, there are {_some(fields)}")
-    value = fields[key]
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{what}: {key}: expected {kind.__name__}, got {shown(value)}")
-    return value
-
-
-def _some(fields: Iterable[object]) -> str:
-    names = [shown(name) for name in fields]
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-
-
-def _count(raw: dict[str, Any], key: str, what: str) -> int:
-    value = _required(raw, key, what, int)
-    if value < 1:
-        raise ValueError(f"{what}: {key}: expected a positive number, got {shown(value)}")
-    return value
-
-
-def _number(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise ValueError(f"{what}: expected a number, got {shown(value)}")
-    return float(value)
-
-
 def _fraction(value: object, what: str) -> float:
-    percent = _number(value, what)
+    percent = number(value, what)
     if not 0.0 <= percent <= 100.0 + _ROUNDING:
         raise ValueError(f"{what}: expected a percentage in [0, 100], got {percent}")
     return min(percent / 100.0, 1.0)
 
 
 def _millions(raw: dict[str, Any], key: str, what: str) -> int:
-    value = _number(_required(raw, key, what, object), f"{what}: {key}")
+    value = number(required(raw, key, what, object), f"{what}: {key}")
     if not (math.isfinite(value) and value >= 0.0):
         raise ValueError(f"{what}: {key}: expected a finite number of millions, got {value}")
     return round(value * _MILLION)
 
 
 def _trained(raw: dict[str, Any], key: str, what: str, epochs: int) -> object:
-    by_epoch = mapping(_required(raw, key, what, dict), f"{what}: {key}")
+    by_epoch = mapping(required(raw, key, what, dict), f"{what}: {key}")
     if epochs - 1 not in by_epoch:
         raise ValueError(f"{what}: {key}: expected a value of the last epoch {epochs - 1}, there is none")
     return by_epoch[epochs - 1]
@@ -274,7 +264,7 @@ def _at_last_epoch(
 ) -> dict[str, float]:
     """Return the values of the last epoch by evaluation set; the keys in the file are such as ``ori-test@199``."""
     values = {}
-    for name, value in mapping(_required(raw, key, what, dict), f"{what}: {key}").items():
+    for name, value in mapping(required(raw, key, what, dict), f"{what}: {key}").items():
         if type(name) is not str:
             raise ValueError(f"{what}: {key}: expected names such as 'ori-test@{epochs - 1}', got {shown(name)}")
         evaluation_set, _, epoch = name.rpartition("@")

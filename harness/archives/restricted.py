@@ -9,6 +9,7 @@ import bz2
 import io
 from pathlib import Path
 
+from harness.archives.hashing import require_regular
 from harness.archives.standins import ANSWERS
 from harness.errors import DataError
 from harness.pickles import load_pickle
@@ -28,7 +29,16 @@ def read_pickle(path: Path, max_bytes: int = MAX_BYTES) -> object:
         FileNotFoundError: There is no such file.
         DataError: The file is too large, damaged, hostile, or no bz2-compressed pickle.
     """
-    return load_pickle(decompress(path, max_bytes), ANSWERS, f"{path}: not a sound NATS-Bench pickle")
+    return parse_pickle(decompress(path, max_bytes), path)
+
+
+def parse_pickle(raw: bytes, path: Path) -> object:
+    """Return the object in a pickle that was decompressed from a file.
+
+    Raises:
+        DataError: It is damaged or hostile.
+    """
+    return load_pickle(raw, ANSWERS, f"{path}: not a sound NATS-Bench pickle")
 
 
 def decompress(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
@@ -42,6 +52,7 @@ def decompress(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
         FileNotFoundError: There is no such file.
         DataError: The file cannot be read, is no bz2 file, is damaged, truncated, followed by other data or too large.
     """
+    require_regular(path)
     try:
         with path.open("rb") as file:
             return _decompress_stream(file, path, max_bytes)
@@ -52,6 +63,8 @@ def decompress(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def _decompress_stream(file: io.BufferedReader, path: Path, max_bytes: int) -> bytes:
+    if not file.peek(1):
+        raise DataError(f"{path}: it is empty; fetch the file again")
     if file.peek(3)[:3] != b"BZh":
         raise DataError(f"{path}: expected a bz2 file, its first bytes are {file.peek(3)[:3]!r}")
     stream, content = bz2.BZ2Decompressor(), io.BytesIO()

@@ -44,6 +44,32 @@ _MAX_DIMENSIONS = 8
 # Before its numbers, a storage holds five pickles: magic number, version, system, description and key.
 _STORAGE_PICKLES = 5
 _MAX_STORAGE_OPCODES = 100
+# All five as torch writes them for a storage on the CPU, byte by byte. The number of elements and these follow.
+_SYSTEM = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+_BEFORE_DESCRIPTION = b"".join(
+    pickle.dumps(part, protocol=2) for part in (torch.serialization.MAGIC_NUMBER, 1001, _SYSTEM)
+)
+_WRITTEN_BY_TORCH = re.compile(
+    re.escape(_BEFORE_DESCRIPTION)
+    + rb"\x80\x02\(X\x07\x00\x00\x00storageq\x00ctorch\n(?P<type>[A-Z][A-Za-z0-9]{2,9})Storage\nq\x01"
+    rb"X(?P<key_length>.)\x00\x00\x00(?P<key>[0-9]{1,20})q\x02X\x03\x00\x00\x00cpuq\x03"
+    rb"(?:K(?P<n1>.)|M(?P<n2>..)|J(?P<n4>....))Ntq\x04Q\."
+    rb"\x80\x02\]q\x00X(?P=key_length)\x00\x00\x00(?P=key)q\x01a\.",
+    re.DOTALL,
+)
+# Not booleans: their bytes must be 0 or 1, which is left to torch.
+_STORAGE_DTYPES = {
+    b"Byte": torch.uint8,
+    b"Char": torch.int8,
+    b"Short": torch.int16,
+    b"Int": torch.int32,
+    b"Long": torch.int64,
+    b"Half": torch.float16,
+    b"BFloat16": torch.bfloat16,
+    b"Float": torch.float32,
+    b"Double": torch.float64,
+}
+_COUNT_BYTES = 8
 
 
 class StoredTensor(NamedTuple):
@@ -86,6 +112,32 @@ class _RebuildTensor:
 
 
 def _flat_tensor(content: bytes) -> Tensor:
+    """Return the numbers of a storage, read by its bytes if they are as torch writes them, else by torch.
+
+    A large record has thousands of storages, all written alike: what is matched whole needs no unpickler.
+    """
+    flat = _plain_flat_tensor(content)
+    return _loaded_flat_tensor(content) if flat is None else flat
+
+
+def _plain_flat_tensor(content: bytes) -> Tensor | None:
+    """Return the numbers of a storage whose pickles are those of torch to the last byte, None of any other."""
+    match = _WRITTEN_BY_TORCH.match(content)
+    dtype = _STORAGE_DTYPES.get(match["type"]) if match else None
+    if match is None or dtype is None or len(match["key"]) != match["key_length"][0]:
+        return None
+    count = int.from_bytes(next(group for group in match.group("n1", "n2", "n4") if group is not None), "little")
+    start = match.end() + _COUNT_BYTES
+    if int.from_bytes(content[match.end() : start], "little") != count:
+        return None
+    if len(content) != start + count * dtype.itemsize:
+        return None
+    if not count:
+        return torch.empty(0, dtype=dtype)
+    return torch.frombuffer(bytearray(memoryview(content)[start:]), dtype=dtype)
+
+
+def _loaded_flat_tensor(content: bytes) -> Tensor:
     stream = io.BytesIO(content)
     for _ in range(_STORAGE_PICKLES):
         check_opcodes(stream, _MAX_STORAGE_OPCODES)

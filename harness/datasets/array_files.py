@@ -56,12 +56,16 @@ def map_npy(path: Path) -> Shaped[np.ndarray, "..."]:
     """Return the array of a ``.npy`` file, read-only; its values are read when they are used.
 
     Raises:
-        DataError: The file is missing, damaged, truncated, or holds objects.
+        DataError: The file is missing, damaged, truncated, longer than its array, or holds objects.
     """
     try:
-        return npy_format.open_memmap(path, mode="r")
+        array = npy_format.open_memmap(path, mode="r")
+        n_more = path.stat().st_size - array.offset - array.nbytes
     except _DAMAGE as error:
         raise DataError(f"{path}: not a sound .npy file: {_reason(error)}") from error
+    if n_more:
+        raise DataError(f"{path}: not a sound .npy file: {n_more:,} bytes follow its {header_of(array)}")
+    return array
 
 
 def npz_headers(path: Path) -> Mapping[str, Header]:

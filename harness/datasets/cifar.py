@@ -8,6 +8,7 @@ Reference:
     Krizhevsky, "Learning multiple layers of features from tiny images", technical report, 2009.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,7 +110,8 @@ def read(release: Release, part: str, folder: DataFolder) -> ImageSet:
 def _candidates(release: Release, part: Part, folder: DataFolder) -> tuple[str, ...]:
     """Return where the first file may lie; a folder that has its name, such as ``test``, is another's."""
     binary, python = next(iter(part.binary)), next(iter(part.python))
-    direct = [name for name in (binary, python) if folder.root is None or not (folder.root / name).is_dir()]
+    # os.path.isdir says no where it may not look; that is left to the folder, which explains it.
+    direct = [name for name in (binary, python) if folder.root is None or not os.path.isdir(folder.root / name)]
     return (f"{release.binary_folder}/{binary}", f"{release.python_folder}/{python}", *direct)
 
 
@@ -118,7 +120,12 @@ def _read_file(release: Release, part: Part, path: Path, number: int, folder: Da
     if path.suffix == ".bin":
         row = len(release.label_classes) + _N_VALUES
         size = part.n_images * row if folder.released_only else None
-        return _binary_batch(folder.read(path, part.binary[path.name], size), path, release.label_classes)
+        content = folder.read(path, part.binary[path.name], size)
+        if not content:
+            raise DataError(
+                f"{path}: it is empty; expected {part.n_images * row:,} bytes as released; fetch the file again"
+            )
+        return _binary_batch(content, path, release.label_classes)
     content = folder.read(path, part.python[path.name])
     batch = read_batch(content, path, release.label_key, _N_VALUES)
     check_labels(batch.labels, range(release.label_classes[-1]), f"{path}, key {release.label_key!r}")
@@ -130,7 +137,7 @@ def _binary_batch(content: bytes, path: Path, label_classes: tuple[int, ...]) ->
     """Return the images and labels in rows of label bytes and pixels."""
     n_labels = len(label_classes)
     n_images, n_left = divmod(len(content), n_labels + _N_VALUES)
-    if n_left or not n_images:
+    if n_left:
         raise DataError(
             f"{path}: expected rows of {n_labels + _N_VALUES:,} bytes, {n_labels} of them labels, "
             f"got {len(content):,} bytes, {n_left:,} more than {n_images:,} rows; fetch the file again"

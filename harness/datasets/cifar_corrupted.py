@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float64, Shaped
 
 from harness.datasets.array_files import header_of, map_npy
 from harness.datasets.condition import Condition
@@ -89,6 +89,13 @@ CORRUPTIONS = tuple(name for name in CIFAR10_C.md5 if name != _LABELS)
 
 _RELEASES = {10: CIFAR10_C, 100: CIFAR100_C}
 
+_MIN_COMPARED, _MAX_COMPARED = 100, 500
+_LEAST_LIKENESS = 0.2
+"""Of images compared with their corruptions, the least median correlation of pixels.
+
+It is 0.64 and more where they are of the same image (fog of severity 5), 0.06 and less where they are not.
+"""
+
 
 def make(corruption: str, test: ImageSet, severity: int, folder: DataFolder) -> ShiftedImages:
     """Return the corrupted test images of one severity, with the labels of the test images.
@@ -114,6 +121,8 @@ def make(corruption: str, test: ImageSet, severity: int, folder: DataFolder) -> 
     _check_labels(map_npy(labels_path), labels_path, test)
     _check_release(images_path, release.md5[corruption], folder)
     chosen = images[(severity - 1) * len(test) : severity * len(test)]
+    if not folder.released_only:
+        _check_order(chosen, images_path, test)
     pixels = torch.from_numpy(np.array(chosen.transpose(0, 3, 1, 2), order="C"))
     return ShiftedImages(f"{test.name}/{corruption} {severity}", pixels, test.labels)
 
@@ -143,6 +152,31 @@ def _check_labels(labels: Shaped[np.ndarray, "..."], path: Path, test: ImageSet)
         )
 
 
+def _check_order(chosen: Shaped[np.ndarray, "n height width 3"], path: Path, test: ImageSet) -> None:
+    """Refuse images that do not look like the test images in their order; a few of them say nothing."""
+    if len(test) < _MIN_COMPARED:
+        return
+    every = slice(None, None, -(-len(test) // _MAX_COMPARED))
+    clean = test.images[every].permute(0, 2, 3, 1).numpy()
+    likeness = float(np.median(_correlations(clean, chosen[every])))
+    if likeness < _LEAST_LIKENESS:
+        raise DataError(
+            f"{path}: expected the images of {test.name} in their order, once for each severity; the median "
+            f"correlation of their pixels with these is {likeness:.2f}, so they are others or in another order; "
+            "sort them, or show images of another kind with image_files=[NAME:FILE]"
+        )
+
+
+def _correlations(
+    a: Shaped[np.ndarray, "n height width 3"], b: Shaped[np.ndarray, "n height width 3"]
+) -> Float64[np.ndarray, " n"]:
+    """Return the correlation of the pixels of each image with those of its counterpart, 0 where one has no contrast."""
+    a, b = (images.reshape(len(images), -1).astype(np.float64) for images in (a, b))
+    a, b = (images - images.mean(axis=1, keepdims=True) for images in (a, b))
+    scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    return (a * b).sum(axis=1) / np.where(scale > 0, scale, 1)
+
+
 def _check_release(path: Path, md5: str, folder: DataFolder) -> None:
     """Refuse a file that is not the released one; it is hashed only then, all severities at once."""
     if folder.released_only:
@@ -154,7 +188,6 @@ CONDITIONS = tuple(
     Condition(
         name,
         partial(make, name),
-        has_labels=True,
         severities=SEVERITIES,
         datasets=("cifar10", "cifar10-valid", "cifar100"),
     )

@@ -13,16 +13,14 @@ class Condition:
 
     Attributes:
         name: Name by which a study asks for it, and which its rows carry.
-        make: Gives the images from the test images of a data set, a severity, and the folder of the user's data.
-        has_labels: Whether the images show classes of the data set; without, only out-of-distribution detection is
-            measured.
+        make: Gives the images from the test images of a data set, a severity, and the folder of the user's data; with
+            labels where they show its classes, without which only out-of-distribution detection is measured.
         severities: The severities that there are; ``(0,)`` where it has none.
         datasets: The data sets whose networks can be shown it; None for all.
     """
 
     name: str
     make: Callable[[ImageSet, int, DataFolder], ShiftedImages]
-    has_labels: bool = False
     severities: tuple[int, ...] = (0,)
     datasets: tuple[str, ...] | None = None
 

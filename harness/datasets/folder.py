@@ -1,7 +1,7 @@
 """Where the user keeps the files of data sets, as they were released."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import DataError
@@ -13,11 +13,21 @@ class DataFolder:
 
     Attributes:
         root: The folder; None where none was given.
-        released_only: Whether files that differ from the public release are refused.
+        released_only: Whether files of images that differ from the public release are refused.
+        released_labels_only: Whether splits and corrected labels that differ from theirs are refused.
     """
 
     root: Path | None = None
     released_only: bool = True
+    released_labels_only: bool = True
+    _switch: str = "released_only"
+
+    def of_labels(self) -> "DataFolder":
+        """Return the folder as splits and corrected labels are read from it: whoever has other images has not others.
+
+        A cut file of them would be sound in itself, and change what is scored without a word.
+        """
+        return replace(self, released_only=self.released_labels_only, _switch="released_labels_only")
 
     def find(self, dataset: str, candidates: tuple[str, ...], source: str) -> Path:
         """Return the first of some files or folders that is there.
@@ -28,19 +38,26 @@ class DataFolder:
             source: Where a user gets it, such as the address of the download.
 
         Raises:
-            DataError: No folder was given, or it holds none of them; the message says where one gets it.
+            DataError: No folder was given, it holds none of them, or this user may not enter it; the message says where
+                one gets it.
         """
         listed = " or ".join(candidates)
         if self.root is None:
             raise DataError(
                 f"{dataset}: say where its files are with data_root=FOLDER, a folder with {listed}; {source}"
             )
-        if not self.root.is_dir():
-            raise DataError(f"{dataset}: data_root={self.root} is no folder; it should hold {listed}; {source}")
-        for candidate in candidates:
-            if (self.root / candidate).exists():
-                return self.root / candidate
-        raise DataError(f"{dataset}: looked for {listed} in data_root={self.root}, none is there; {source}")
+        try:
+            if not self.root.is_dir():
+                raise DataError(f"{dataset}: data_root={self.root} is no folder; it should hold {listed}; {source}")
+            found = [self.root / candidate for candidate in candidates if (self.root / candidate).exists()]
+        except OSError as error:
+            raise DataError(
+                f"{dataset}: looked for {listed} in data_root={self.root}: {error.filename} cannot be reached: "
+                f"{error.strerror}; this user needs the right to enter all folders on the way (x)"
+            ) from error
+        if not found:
+            raise DataError(f"{dataset}: looked for {listed} in data_root={self.root}, none is there; {source}")
+        return found[0]
 
     def read(self, path: Path, md5: str | None = None, size: int | None = None) -> bytes:
         """Return the content of a file, checked against the public release.
@@ -78,5 +95,5 @@ class DataFolder:
         if self.released_only and found != released:
             raise DataError(
                 f"{path}: expected the public release with {what} {released}, got {found}; fetch the file again, or "
-                "say released_only=false to use a variant of your own (its rows have fingerprints of their own)"
+                f"say {self._switch}=false to use a variant of your own (its rows have fingerprints of their own)"
             )

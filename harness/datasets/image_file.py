@@ -1,7 +1,7 @@
 """Conditions of the user's own: a file of images by the name that its rows shall carry.
 
 ``.npy`` holds uint8 images (n, height, width, 3); ``.npz`` holds such ``images`` and optionally ``labels`` (n,), which
-are classes of the data set. To make the condition, only headers are read: a plan must know whether there are labels.
+are classes of the data set. Making the condition reads the headers alone, enough to refuse what is no file of images.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def image_file_condition(name: str, path: Path) -> Condition:
     _check_images(path, headers[_IMAGES])
     if _LABELS in headers:
         _check_labels(path, headers[_LABELS], headers[_IMAGES].shape[0])
-    return Condition(name, partial(_shifted, name, path), has_labels=_LABELS in headers)
+    return Condition(name, partial(_shifted, name, path))
 
 
 def _shifted(name: str, path: Path, test: ImageSet, _severity: int, _folder: DataFolder) -> ShiftedImages:
@@ -52,7 +52,14 @@ def _shifted(name: str, path: Path, test: ImageSet, _severity: int, _folder: Dat
 
 def _headers(name: str, path: Path) -> Mapping[str, Header]:
     """Return what the file says of its arrays: ``images``, and ``labels`` or not."""
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        raise DataError(
+            f"{name}: {path} cannot be reached: {error.strerror}; this user needs the right to enter all folders on "
+            "the way (x)"
+        ) from error
+    if not is_file:
         raise DataError(f"{name}: {path}: there is no such file; expected a .npy or .npz file of images")
     if path.suffix == ".npy":
         return {_IMAGES: header_of(map_npy(path))}

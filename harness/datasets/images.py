@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from jaxtyping import Int64, UInt8
 from torch import Tensor
@@ -112,6 +112,36 @@ class ShiftedImages:
     def labels_hash(self) -> str | None:
         """SHA-256 of the labels, in their order; None where there are none."""
         return None if self.labels is None else content_hash(self.labels)
+
+
+@dataclass(frozen=True)
+class BareTestSet:
+    """A test set without its pixels, which only an inference needs; the attributes are those of :class:`ImageSet`."""
+
+    name: str
+    labels: Int64[Tensor, " n_labels"]
+    n_classes: int
+    normalisation: Normalisation
+    published: PublishedNormalisation | None
+    images_hash: str
+    labels_hash: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class BareImages:
+    """Images of a condition without their pixels; the attributes are those of :class:`ShiftedImages`."""
+
+    name: str
+    labels: Int64[Tensor, " n_labels"] | None
+    images_hash: str
+    labels_hash: str | None
+
+
+AnyTestSet: TypeAlias = ImageSet | BareTestSet
+"""Test images, with or without their pixels."""
+AnyImages: TypeAlias = ImageSet | BareTestSet | ShiftedImages | BareImages
+"""Images that networks are or were shown, with or without their pixels."""
 
 
 def _check_labels(name: str, images: Tensor, labels: Tensor, n_classes: int) -> None:

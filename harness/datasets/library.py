@@ -5,15 +5,40 @@ A library reads each part once and keeps it; what it sends to a worker is only w
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from harness.datasets import registry
+from harness.datasets.choices import Choices
 from harness.datasets.condition import Condition
 from harness.datasets.folder import DataFolder
 from harness.datasets.image_file import image_file_condition
-from harness.datasets.images import ImageSet, ShiftedImages
+from harness.datasets.images import AnyImages, AnyTestSet, ImageSet, ShiftedImages
 
 UNSHIFTED = "unshifted"
+
+
+@runtime_checkable
+class AbstractLibrary(Protocol):
+    """Where rows get what they depend on: from the user's data, or from what a store kept of them."""
+
+    def load(self, name: str, part: str) -> AnyTestSet:
+        """Return the test images of a data set."""
+        ...
+
+    def shifted(self, dataset: str, condition: str, severity: int) -> AnyImages:
+        """Return what networks of a data set are shown under a condition other than ``unshifted``."""
+        ...
+
+    def serves(self, condition: str, dataset: str) -> bool:
+        """Return whether networks of a data set can be shown a condition; ``unshifted`` serves every one."""
+        ...
+
+    @property
+    def choices(self) -> Choices:
+        """The splits and label sets of the test images."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +116,15 @@ class Library:
             DataError: It is a file of images that cannot be read.
         """
         return condition == UNSHIFTED or self.condition(condition).serves(dataset)
+
+    @property
+    def choices(self) -> Choices:
+        """The splits and label sets of the test images."""
+        return self._choices
+
+    @cached_property
+    def _choices(self) -> Choices:
+        return Choices(self.folder)
 
     @property
     def conditions(self) -> tuple[str, ...]:

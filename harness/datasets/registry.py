@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 
 from harness.datasets import (
     cifar10,
+    cifar10_valid,
     cifar100,
     cifar_corrupted,
     digits,
     imagenet16,
+    made,
     ood_constant,
     ood_gaussian,
     ood_inverted,
@@ -21,6 +23,7 @@ from harness.datasets.images import ImageSet
 DATASETS: Mapping[str, Callable[[str, DataFolder], ImageSet]] = {
     "digits": digits.load,
     "cifar10": cifar10.load,
+    cifar10_valid.NAME: cifar10_valid.load,
     "cifar100": cifar100.load,
     imagenet16.NAME: imagenet16.load,
 }
@@ -35,6 +38,7 @@ CONDITIONS: Mapping[str, Condition] = {
         ood_inverted.CONDITION,
         svhn.CONDITION,
         *cifar_corrupted.CONDITIONS,
+        *made.CONDITIONS,
     )
 }
 """Each condition other than ``unshifted`` by its name."""

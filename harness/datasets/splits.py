@@ -1,6 +1,10 @@
-"""How the images of a test set are parted into a calibration (fit) part and an evaluation part."""
+"""How the images of a test set are parted into a calibration (fit) part and an evaluation part.
 
-from collections.abc import Callable
+Splits that files list are left to :mod:`harness.datasets.nats_splits`.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +16,11 @@ class Split(NamedTuple):
 
     fit: Int64[np.ndarray, " n_fit"]
     evaluation: Int64[np.ndarray, " n_evaluation"]
+
+    @property
+    def content_hash(self) -> str:
+        """A hash of both, in their order: 64 hexadecimal digits."""
+        return hashlib.sha256(b"|".join(part.tobytes() for part in self)).hexdigest()
 
 
 def random20(n: int, seed: int) -> Split:
@@ -37,20 +46,34 @@ def random20(n: int, seed: int) -> Split:
     return Split(order[:n_fit].astype(np.int64), order[n_fit:].astype(np.int64))
 
 
-_SPLITS: dict[str, Callable[[int, int], Split]] = {"random20": random20}
+RANDOM: Mapping[str, Callable[[int, int], Split]] = {"random20": random20}
+"""The splits that a seed decides, by their names."""
+
+NATS = "nats"
+"""The split that NATS-Bench lists; it has no seed."""
 
 
 def split_names() -> tuple[str, ...]:
     """Return the names of the known splits."""
-    return tuple(_SPLITS)
+    return (*RANDOM, NATS)
+
+
+def seeds_of(name: str, seeds: Sequence[int]) -> tuple[int, ...]:
+    """Return those of some seeds that a split takes: all of them, or 0 alone where it has none.
+
+    Example:
+        >>> seeds_of("random20", [1, 2]), seeds_of("nats", [1, 2])
+        ((1, 2), (0,))
+    """
+    return (0,) if name == NATS else tuple(seeds)
 
 
 def split(name: str, n: int, seed: int) -> Split:
-    """Return the split of n images with a given name and seed.
+    """Return the random split of n images with a given name and seed.
 
     Raises:
         ValueError: The split is unknown or there are too few images for it.
     """
-    if name not in _SPLITS:
-        raise ValueError(f"expected a split among {', '.join(_SPLITS)}, got {name!r}")
-    return _SPLITS[name](n, seed)
+    if name not in RANDOM:
+        raise ValueError(f"expected a random split among {', '.join(RANDOM)}, got {name!r}")
+    return RANDOM[name](n, seed)

@@ -7,6 +7,7 @@ import torch
 
 from harness import spaces
 from harness.archives import Recorded, open_archive, record_dict, source_name, write_meta, write_record
+from harness.archives.audit import check_strays
 from harness.errors import DataError, MissingTrialError
 
 
@@ -85,14 +86,26 @@ def test_source_is_seen_through_a_link(tmp_path):
 
 def test_no_folder(tmp_path):
     with pytest.raises(
-        DataError, match=r"nowhere does not exist: expected a folder with meta\.pickle\.pbz2 and NNNNNN"
+        DataError, match=r"nowhere: does not exist: expected a folder with meta\.pickle\.pbz2 and NNNNNN"
     ):
         open_archive(tmp_path / "nowhere")
 
 
 def test_file_instead_of_folder(whole):
-    with pytest.raises(DataError, match=r"000012\.pickle\.pbz2 is no folder: expected a folder .* NATS-Bench"):
+    with pytest.raises(DataError, match=r"000012\.pickle\.pbz2: is no folder: expected a folder .* NATS-Bench"):
         open_archive(whole / "000012.pickle.pbz2")
+
+
+@pytest.mark.parametrize("rights", [0o000, 0o311, 0o444])
+def test_a_folder_that_this_user_may_not_list_or_enter(open_folder, empty_archives, as_nobody, rights):
+    folder = shutil.copytree(empty_archives["tss"], open_folder / "archive")
+    folder.chmod(rights)
+    with (
+        as_nobody(),
+        pytest.raises(DataError, match=rf"^{folder}: cannot be read: Permission denied: .*rights r and x"),
+    ):
+        open_archive(folder)
+    folder.chmod(0o755)
 
 
 def test_folder_without_meta(tmp_path):
@@ -163,8 +176,11 @@ def test_record_of_the_other_space(folder, archive, make_trial, tmp_path):
 
 def test_record_beyond_the_space(whole):
     shutil.copy(whole / "000012.pickle.pbz2", whole / "015625.pickle.pbz2")
-    with pytest.raises(DataError, match=r"015625\.pickle\.pbz2: the tss space ends at 15624"):
-        open_archive(whole)
+    archive = open_archive(whole)
+    assert archive.held == (12,), "one stray file holds up no other"
+    (finding,) = check_strays(archive)
+    assert (finding.check, finding.where) == ("names", str(whole / "015625.pickle.pbz2"))
+    assert "the tss space ends at 15624" in finding.message
 
 
 def test_index_beyond_the_space(archive):

@@ -161,7 +161,7 @@ def test_cut_binary_file_is_refused(made, released_only, n_bytes, left):
 def test_empty_binary_file_is_refused(made):
     path = next(made.write_binary("test").iterdir())
     path.write_bytes(b"")
-    with pytest.raises(DataError, match="got 0 bytes, 0 more than 0 rows"):
+    with pytest.raises(DataError, match=rf"{path}: it is empty; expected 30,7[34]0,000 bytes as released; fetch"):
         made.load("test")
 
 
@@ -336,3 +336,13 @@ def test_real_test_labels_of_cifar100_are_the_released_ones(real_data, tmp_path)
                 cifar.read(release, "test", DataFolder(tmp_path))
         else:
             assert cifar.read(release, "test", DataFolder(tmp_path)).labels.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("shut", ["", "cifar-10-batches-bin"])
+def test_a_folder_that_this_user_may_not_enter(open_folder, as_nobody, shut):
+    (open_folder / "cifar-10-batches-bin").mkdir()
+    (open_folder / shut).chmod(0o000)
+    message = rf"^cifar10: looked for .*data_root={open_folder}: .* cannot be reached: Permission denied; .* \(x\)"
+    with as_nobody(), pytest.raises(DataError, match=message):
+        cifar10.load("test", DataFolder(open_folder))
+    (open_folder / shut).chmod(0o755)

@@ -47,7 +47,6 @@ def write(tmp_path):
 def test_each_severity_is_its_part_of_the_file(write, dataset, name):
     root = write(dataset, name)
     assert CONDITIONS[name].severities == (1, 2, 3, 4, 5)
-    assert CONDITIONS[name].has_labels
     for severity in CONDITIONS[name].severities:
         shown = make(dataset, root, name, severity)
         expected = PIXELS[N * (severity - 1) : N * severity].transpose(0, 3, 1, 2)
@@ -114,6 +113,26 @@ def test_other_images_are_refused(write, images, message):
 def test_other_labels_are_refused(write, labels, message):
     with pytest.raises(DataError, match=rf"CIFAR-10-C/labels\.npy: {message}"):
         make("cifar10", write("cifar10", labels=labels))
+
+
+@pytest.mark.parametrize("order", ["shuffled", "severities of an image together"])
+def test_images_in_another_order_are_refused(tmp_path, order, rng):
+    """A variant of one's own has no known hash; what is in it must look like the test images."""
+    pixels = rng.randint(0, 256, (200, 32, 32, 3), dtype=np.uint8)
+    labels = torch.from_numpy(rng.randint(0, 10, 200))
+    test = ImageSet("cifar10/test", torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()), labels, 10, NORM)
+    sound = np.concatenate([pixels // (severity + 1) for severity in range(1, 6)])
+    other = rng.permutation(sound) if order == "shuffled" else sound.reshape(5, 200, -1).swapaxes(0, 1)
+    (tmp_path / "CIFAR-10-C").mkdir()
+    np.save(tmp_path / "CIFAR-10-C" / "labels.npy", np.tile(labels.numpy(), 5))
+    for images, is_sound in ((sound, True), (other.reshape(sound.shape), False)):
+        np.save(tmp_path / "CIFAR-10-C" / "fog.npy", images)
+        for severity in (1, 5):
+            if is_sound:
+                assert len(CONDITIONS["fog"].make(test, severity, DataFolder(tmp_path, False)).images) == 200
+                continue
+            with pytest.raises(DataError, match=r"fog\.npy: expected the images of cifar10/test in their order"):
+                CONDITIONS["fog"].make(test, severity, DataFolder(tmp_path, False))
 
 
 def test_truncated_file_is_refused(write):

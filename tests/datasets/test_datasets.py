@@ -37,7 +37,7 @@ def test_hashes_follow_content_and_order():
 
 
 def test_data_sets_and_conditions_of_the_study_are_listed():
-    assert list(DATASETS) == ["digits", "cifar10", "cifar100", "ImageNet16-120"]
+    assert list(DATASETS) == ["digits", "cifar10", "cifar10-valid", "cifar100", "ImageNet16-120"]
     assert {"svhn", "gaussian_noise", "jpeg_compression", "ood_uniform"} <= set(CONDITIONS)
     assert all(name == condition.name for name, condition in CONDITIONS.items())
     assert Library().conditions == (UNSHIFTED, *CONDITIONS)

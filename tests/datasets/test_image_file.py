@@ -55,7 +55,7 @@ def npz(tmp_path):
 def test_images_are_read_with_their_channels_first(npy, npz, images):
     for path in (npy(images), npz(images=images)):
         condition = image_file_condition("mine", path)
-        assert (condition.name, condition.has_labels, condition.severities) == ("mine", False, (0,))
+        assert (condition.name, condition.severities) == ("mine", (0,))
         assert condition.serves("any data set")
         found = condition.make(TEST, 0, DataFolder())
         assert (found.name, found.labels) == ("made/test/mine", None)
@@ -67,7 +67,6 @@ def test_images_are_read_with_their_channels_first(npy, npz, images):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_labels_are_read(tmp_path, dtype, save):
     save(tmp_path / "mine.npz", images=IMAGES, labels=LABELS.astype(dtype))
-    assert image_file_condition("mine", tmp_path / "mine.npz").has_labels
     found = shown(tmp_path / "mine.npz")
     assert found.labels is not None
     assert found.labels.dtype == torch.int64
@@ -258,3 +257,20 @@ def test_encrypted_archive_is_refused(npz):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"mine\.npz: not a sound \.npz file: .*encrypted"):
         image_file_condition("mine", path)
+
+
+def test_bytes_behind_the_array_are_refused(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((2, 4, 4, 3), np.uint8))
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(
+        DataError, match=r"a\.npy: not a sound \.npy file: 4 bytes follow its uint8 of shape \(2, 4, 4, 3\)"
+    ):
+        image_file_condition("mine", path)
+
+
+def test_a_folder_that_this_user_may_not_enter(open_folder, as_nobody):
+    folder = open_folder / "shut"
+    folder.mkdir(mode=0o000)
+    with as_nobody(), pytest.raises(DataError, match=rf"mine: {folder}/a\.npy cannot be reached: Permission denied"):
+        image_file_condition("mine", folder / "a.npy")

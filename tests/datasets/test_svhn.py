@@ -40,8 +40,8 @@ def test_images_are_read_with_their_channels_first(tmp_path, folder, compressed)
     assert all(np.array_equal(shown.images[i].permute(1, 2, 0), IMAGES[..., i]) for i in range(5))
 
 
-def test_it_is_for_networks_of_cifar_and_has_no_labels():
-    assert (SVHN.has_labels, SVHN.severities) == (False, (0,))
+def test_it_is_for_networks_of_cifar():
+    assert SVHN.severities == (0,)
     assert [name for name in ("digits", "cifar10", "cifar10-valid", "cifar100") if SVHN.serves(name)] == [
         "cifar10",
         "cifar10-valid",
