@@ -23,6 +23,7 @@ class Cell(nn.Module):
 
     def __init__(self, operations: tuple[str, ...], c_in: int, c_out: int) -> None:
         super().__init__()
+        self.c_out = c_out
         self.layers = nn.ModuleList(
             build_operation(operation, c_in if edge.source == 0 else c_out, c_out)
             for operation, edge in zip(operations, EDGES, strict=True)

@@ -138,15 +138,36 @@ def test_unknown_operation_lists_the_known_ones():
 # Cost
 
 
-@pytest.mark.parametrize(("space", "arch_str"), SAMPLE[::4])
-def test_features_are_the_cost_of_the_built_network(space, arch_str):
-    size = {"channels": 6, "cells": 2} if space == "tss" else {}
-    net = build(space, arch_str, 100, **size).eval()
-    features = spaces.get(space).features(
-        spaces.get(space).arch_index(arch_str), num_classes=100, image_size=16, **size
-    )
-    assert features.parameters == sum(parameter.numel() for parameter in net.parameters())
-    assert features.multiply_adds == measured_multiply_adds(net, image_size=16)
+@pytest.mark.parametrize("space", spaces.names())
+@pytest.mark.parametrize(
+    ("num_classes", "image_size", "tss_size"),
+    [(10, 32, {}), (100, 32, {}), (120, 16, {}), (10, 8, {"channels": 6, "cells": 2})],
+    ids=["cifar10", "cifar100", "ImageNet16-120", "small"],
+)
+def test_costs_are_those_of_the_built_networks(space, num_classes, image_size, tss_size):
+    size = tss_size if space == "tss" else {}
+    costs = spaces.get(space).costs(num_classes=num_classes, image_size=image_size, **size)
+    assert len(costs.parameters) == len(costs.multiply_adds) == len(spaces.get(space))
+    for arch_str in cost_sample(space):
+        with torch.device("meta"):  # shapes alone
+            net = build(space, arch_str, num_classes, **size).eval()
+        i = spaces.get(space).arch_index(arch_str)
+        assert costs.parameters[i] == sum(parameter.numel() for parameter in net.parameters())
+        assert costs.multiply_adds[i] == measured_multiply_adds(net, image_size)
+
+
+def cost_sample(space):
+    """Some of the sample, with every operation on every edge, and sizes that have every width in every block."""
+    if space == "tss":
+        return tss_sample()[:15]
+    return sss_sample() + [":".join(str(8 * ((first + block) % 8 + 1)) for block in range(5)) for first in range(8)]
+
+
+def test_sample_has_every_operation_on_every_edge_and_every_width_of_every_block():
+    cells = [spaces.get("tss").skeleton(arch_str).operations for arch_str in cost_sample("tss")]
+    assert all(set(operations) == set(OPERATIONS) for operations in zip(*cells, strict=True))
+    sizes = [spaces.get("sss").skeleton(arch_str).widths for arch_str in cost_sample("sss")]
+    assert all(set(widths) == set(range(8, 65, 8)) for widths in zip(*sizes, strict=True))
 
 
 def measured_multiply_adds(net, image_size):
@@ -160,7 +181,7 @@ def measured_multiply_adds(net, image_size):
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(count)
     with torch.inference_mode():
-        net(torch.zeros(1, 3, image_size, image_size))
+        net(torch.zeros(1, 3, image_size, image_size, device=net.classifier.weight.device))
     return sum(counts)
 
 

@@ -1,25 +1,35 @@
-"""The embedded zoo: what it samples, that the official API reads it, that the same recipe gives the same weights."""
+"""The zoo: what it samples, that the official API reads it, what its name follows, and what diverges."""
+
+import json
+from dataclasses import replace
 
 import nats_bench
 import numpy as np
 import pytest
 import torch
+from torch.nn import BatchNorm2d
 
 from harness import spaces
 from harness.archives import open_archive
 from harness.datasets import Library
+from harness.errors import ConfigError, DataError, TrainingError
 from harness.networks import build
 from harness.zoo import (
     SSS_SAMPLE,
     TSS_SAMPLE,
     TWO_SEEDS,
-    Recipe,
+    DivergedNote,
     TrainTask,
     archive_folder,
     missing_records,
     prepare_archive,
+    read_notes,
+    sample_indices,
+    write_recipe,
 )
-from harness.zoo.sample import sample_indices, topology
+from harness.zoo.diverged import write_note
+from harness.zoo.sample import topology
+from harness.zoo.training import train_network
 
 
 def test_the_sample_is_24_topologies_and_8_sizes_that_exist():
@@ -110,22 +120,139 @@ def test_the_same_recipe_gives_the_same_weights(zoo_root, recipe, tmp_path):
     assert not torch.equal(one, other)
 
 
+CHANGES = (
+    {"epochs": 3},
+    {"learning_rate": 0.2},
+    {"seeds": (777,)},
+    {"crop": 1},
+    {"flip": True},
+    {"crop": 1, "flip": True},
+    {"optimiser": "adamw"},
+    {"schedule": "cosine"},
+    {"label_smoothing": 0.1},
+    {"mixup": 0.2},
+    {"precision": "bfloat16"},
+    {"train_images": 100},
+    {"every_seed": True},
+    {"budget_key": "short"},
+)
+
+
 def test_the_hash_follows_whatever_decides_the_weights(recipe):
-    changed = [
-        Recipe("digits", 3, 64, 0.1, 5e-4, 16, 1, False, (777, 888)),
-        Recipe("digits", 2, 64, 0.2, 5e-4, 16, 1, False, (777, 888)),
-        Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, False, (777,)),
-        Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, True, (777, 888)),
-    ]
     library = Library()
-    assert len({recipe.hash(library), *(r.hash(library) for r in changed)}) == 5
-    assert recipe.hash(library) == Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, False, (777, 888)).hash(Library())
+    hashes = {recipe.hash(library), *(replace(recipe, **change).hash(library) for change in CHANGES)}
+    assert len(hashes) == 1 + len(CHANGES)
+    assert recipe.hash(library) == replace(recipe).hash(Library())
+
+
+def test_zoos_of_the_first_recipes_keep_their_names(recipe):
+    library = Library()
+    assert recipe.hash(library) == "e4ccf4e4"
+    assert replace(recipe, epochs=12).hash(library) == "8cd5ea6f", "the embedded zoo"
+    assert replace(recipe, crop=1, flip=True).hash(library) == "92ac63bf", "what was called augment"
+
+
+def test_what_the_training_images_do_not_have_is_refused(recipe):
+    for change, message in (
+        ({"crop": 8}, "zoo.crop: expected less than the 8 pixels of digits/train, got 8"),
+        ({"train_images": 898}, "zoo.train_images: expected at most the 897 images of digits/train, got 898"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            replace(recipe, **change).hash(Library())
+        with pytest.raises(ConfigError, match=message):
+            replace(recipe, **change).training_images(Library())
+
+
+def test_every_architecture_gets_every_seed_on_request(recipe):
+    one, two = topology("3N3NNN"), topology("NNNNNN")
+    assert [recipe.seeds_of(arch_str) for arch_str in (one, two)] == [(777,), (777, 888)]
+    assert replace(recipe, every_seed=True).seeds_of(one) == (777, 888)
+
+
+def test_the_budget_key_is_that_of_the_record(recipe, tmp_path):
+    short = replace(recipe, epochs=1, budget_key="short", train_images=64)
+    folder = archive_folder(tmp_path, short, "sss", Library())
+    prepare_archive(folder, "sss")
+    write_recipe(folder, short)
+    trained = TrainTask(short, {"sss": folder}, Library()).start()(("sss", 0))
+    trial = open_archive(folder).record(0).trial("digits", 777, "short")
+    assert trial.epochs == 1
+    assert trained.accuracies == (pytest.approx(trial.recorded.accuracy),)
+    assert json.loads((folder / "recipe.json").read_text())["budget_key"] == "short"
 
 
 def test_what_is_trained_is_not_trained_again(zoo_root, recipe):
     folders = {space: archive_folder(zoo_root, recipe, space, Library()) for space in ("tss", "sss")}
-    assert len(missing_records(folders["tss"], "tss")) == 20
-    assert len(missing_records(folders["sss"], "sss")) == 6
-    first = sample_indices("tss")[:5]
-    held = open_archive(folders["tss"]).held
-    assert missing_records(folders["tss"], "tss", 5) == [("tss", index) for index in first if index not in held]
+    wanted = {space: sample_indices(space) for space in folders}
+    assert len(missing_records(folders["tss"], "tss", wanted["tss"])) == 20
+    assert len(missing_records(folders["sss"], "sss", wanted["sss"])) == 6
+    first, held = wanted["tss"][:5], open_archive(folders["tss"]).held
+    assert missing_records(folders["tss"], "tss", first) == [("tss", index) for index in first if index not in held]
+
+
+@pytest.fixture
+def diverging(recipe, tmp_path):
+    """A recipe that diverges, its task on the size space, and the folder of its archive."""
+    wild = replace(recipe, epochs=1, learning_rate=1e6)
+    folder = archive_folder(tmp_path, wild, "sss", Library())
+    prepare_archive(folder, "sss")
+    return TrainTask(wild, {"sss": folder}, Library()), folder
+
+
+def test_what_diverges_is_noted_and_never_written_as_trained(diverging):
+    task, folder = diverging
+    trained = task.start()(("sss", 3))
+    assert (trained.accuracies, trained.train_time_s) == ((), ())
+    assert trained.diverged == {777: "the loss is nan in epoch 1 of 1"}
+    assert "seed 777 diverged: the loss is nan" in trained.summary
+    assert open_archive(folder).held == ()
+    note = read_notes(folder)[3]
+    assert (note.space, note.arch_str, note.trained) == ("sss", spaces.get("sss").arch_str(3), ())
+    assert missing_records(folder, "sss", [2, 3]) == [("sss", 2)], "it would diverge again"
+    assert missing_records(folder, "sss", [2, 3], with_diverged=True) == [("sss", 2), ("sss", 3)]
+
+
+def test_a_seed_that_diverges_leaves_the_others_of_its_architecture(recipe, diverging, monkeypatch):
+    task, folder = diverging
+    gentle = replace(recipe, epochs=1)
+    calm = TrainTask(gentle, {"sss": folder}, Library())
+    index = spaces.get("sss").arch_index("16:16:16:16:16")
+
+    def wild_for_888(network, images, of, seed):
+        return train_network(network, images, task.recipe if seed == 888 else of, seed)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.zoo.work.train_network", wild_for_888)
+        trained = calm.start()(("sss", index))
+    assert (len(trained.accuracies), set(trained.diverged)) == (1, {888})
+    assert open_archive(folder).record(index).seeds["digits", gentle.hp] == (777,)
+    assert read_notes(folder)[index].trained == (777,)
+    assert missing_records(folder, "sss", [index]) == []
+
+    assert missing_records(folder, "sss", [index], with_diverged=True) == [("sss", index)]
+    calm.start()(("sss", index))
+    assert open_archive(folder).record(index).seeds["digits", gentle.hp] == (777, 888)
+    assert read_notes(folder) == {}
+
+
+def test_killed_between_the_note_and_the_record_the_record_is_missing(diverging):
+    _, folder = diverging
+    write_note(folder, DivergedNote("sss", 5, "8:8:8:8:48", {888: "the loss is nan in epoch 1 of 1"}, (777,)))
+    assert missing_records(folder, "sss", [5]) == [("sss", 5)]
+
+
+def test_a_damaged_note_is_named(diverging):
+    _, folder = diverging
+    write_note(folder, DivergedNote("sss", 5, "8:8:8:8:48", {777: "diverged"}, ()))
+    for damage in ("", "[]", "{}", '{"space": "sss", "arch_index": 5, "arch_str": "", "reasons": [], "trained": []}'):
+        (folder / "diverged" / "000005.json").write_text(damage)
+        with pytest.raises(DataError, match=r"diverged/000005.json: expected the note .*; remove it"):
+            missing_records(folder, "sss", [5])
+
+
+def test_weights_and_running_statistics_that_are_no_numbers_count_as_diverged(recipe):
+    images = Library().load("digits", "train").subset(torch.arange(64))
+    network = build("sss", "8:8:8:8:8", 10)
+    next(module for module in network.modules() if isinstance(module, BatchNorm2d)).running_var[0] = torch.inf
+    with pytest.raises(TrainingError, match=r"running_var has values that are no finite numbers after the last epoch"):
+        train_network(network, images, replace(recipe, epochs=1), 777)
