@@ -1,7 +1,8 @@
 """The store of results: immutable Parquet files under one root, the only code that knows their layout.
 
-``schema`` lists the columns, ``files`` commits and lists files, ``writer`` makes them, ``reader`` queries them with
-DuckDB, ``audit`` proves that they are sound, ``live`` holds the heartbeats of running workers.
+``schema`` lists the columns, ``files`` commits and lists files, ``object_path`` reaches those of an object store,
+``writer`` makes them, ``reader`` queries them with DuckDB, ``audit`` proves that they are sound, ``logits`` and its
+neighbours keep what networks said of the images, ``live`` holds the heartbeats of running workers.
 """
 
 from typing import TYPE_CHECKING
@@ -18,10 +19,10 @@ def open_store(root: str) -> "Store":
     """Open the store at ``root`` for reading.
 
     Args:
-        root: Folder of the store.
+        root: Folder of the store, or ``s3://BUCKET/PATH``.
 
     Raises:
-        StoreError: There is no store at ``root``, or one of another schema version.
+        StoreError: There is no store at ``root``, it cannot be reached, or it has another schema version.
     """
     from harness.store.reader import Store  # DuckDB is heavy, and workers write but never query
 

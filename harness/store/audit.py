@@ -4,27 +4,36 @@ Each check returns findings; an empty list from all of them is the proof. What a
 planner's business, not the audit's.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import itertools
+from collections.abc import Generator, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.metrics import MEASUREMENTS
-from harness.store.files import StoreRoot
+from harness.errors import StoreError
+from harness.metrics import FAMILIES, MEASUREMENTS, OTHER_FAMILIES
+from harness.store import views
+from harness.store.files import StorePath, StoreRoot, readable
+from harness.store.imported import import_name
+from harness.store.live import dead_runs, live_runs, live_workers, remove_dead_runs
+from harness.store.logits_audit import check_logits_files, check_logits_rows
 from harness.store.reader import Store
 from harness.store.schema import (
     FAILURE_TABLE,
+    HOW_COLUMNS,
+    IMPORT_IDENTITY,
+    IMPORT_TABLES,
+    LABELS_TABLE,
+    LOGITS_TABLE,
     MEASUREMENT_TABLE,
     MODEL_KEY,
     ROW_KEY,
     RUN_TABLE,
     SCHEMA_VERSION,
-    Column,
     Table,
     key_names,
 )
+from harness.store.seal import is_sealed
 from harness.store.writer import (
     DIGEST_KEY,
     FAILURE_IDENTITY,
@@ -33,49 +42,54 @@ from harness.store.writer import (
     content_digest,
     content_name,
 )
+from harness.values import Finding
 
 _IDENTITIES = ((MEASUREMENT_TABLE, MEASUREMENT_IDENTITY), (FAILURE_TABLE, FAILURE_IDENTITY))
 GATE_TOLERANCE = 0.01
 _ROUNDING = 1e-8
-_MAY_DIFFER = frozenset({"families", "reasons", "run_id", "device", "seconds"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One violation: which check found it, where, and what is wrong."""
-
-    check: str
-    where: str
-    message: str
+_MAY_DIFFER = frozenset(  # own is compared by itself
+    {"families", "own", "reasons", "run_id", "seconds", *(column.name for column in HOW_COLUMNS)}
+)
 
 
 def check_files(root: StoreRoot) -> Iterator[Finding]:
     """Yield what is wrong with the files of a store, one by one."""
-    for path in root.leftovers():
-        yield Finding(
-            "leftovers", str(path), "a temporary file of a writer that was killed; `verify --clean` removes it"
-        )
+    for path in leftovers(root):
+        yield Finding("leftovers", str(path), "what a killed process left behind; `verify --clean` removes it")
+    for path in root.foreign_files():
+        yield Finding("foreign", str(path), "no file of the store; move it elsewhere")
     for table, identity in _IDENTITIES:
         for path in root.table_files(table.folder):
             yield from check_file(path, table, identity)
     for path in root.table_files(RUN_TABLE.folder):
-        yield from _check_schema(path, RUN_TABLE)
+        read = yield from _check_bytes(path, RUN_TABLE)
+        if read is not None and read["run_id"].to_pylist() != [path.stem]:
+            yield Finding("name", str(path), "the name is not that of the run that the file describes")
+    for table in (LOGITS_TABLE, LABELS_TABLE):
+        for path in root.table_files(table.folder):
+            yield from _check_schema(path, table)
+    yield from (Finding(*found) for found in check_logits_files(root))
+    imports = [(path, table) for table in IMPORT_TABLES for path in root.table_files(table.folder)]
+    yield from itertools.chain.from_iterable(check_import(path, table) for path, table in imports)
 
 
-def check_file(path: Path, table: Table, identity: Sequence[str]) -> Iterator[Finding]:
-    """Yield what is wrong with one file: its bytes, its schema, its name, its folder."""
-    broken = list(_check_schema(path, table))
-    if broken:
-        yield from broken
+def check_import(path: StorePath, table: Table) -> Iterator[Finding]:
+    """Yield what is wrong with a file of imported rows: its bytes, its schema, its name."""
+    if not is_sealed(path.read_bytes()):
+        yield Finding("bytes", str(path), "its bytes are not those that were written; delete it and import again")
         return
-    try:
-        read = pq.ParquetFile(path, page_checksum_verification=True).read()
-    except (OSError, pa.ArrowException) as error:
-        yield Finding("bytes", str(path), f"a page does not match its checksum; delete it and run again: {error}")
+    broken = list(_check_schema(path, table))
+    yield from broken
+    if not broken and import_name(pq.read_table(readable(path), columns=list(IMPORT_IDENTITY))) != path.stem:
+        yield Finding("name", str(path), "the name is not the hash of what the file holds")
+
+
+def check_file(path: StorePath, table: Table, identity: Sequence[str]) -> Iterator[Finding]:
+    """Yield what is wrong with one file: its bytes, its schema, its name, its folder."""
+    read = yield from _check_bytes(path, table)
+    if read is None:
         return
     rows = read.select([*dict.fromkeys((*identity, *PARTITION))]).to_pylist()
-    if content_digest(read) != (read.schema.metadata or {}).get(DIGEST_KEY):
-        yield Finding("content", str(path), "the values are not those that were written; delete it and run again")
     if content_name(rows, identity) != path.stem:
         yield Finding("name", str(path), "the name is not the hash of what the file holds")
     folders = dict(part.split("=", 1) for part in path.parts if "=" in part)
@@ -83,10 +97,32 @@ def check_file(path: Path, table: Table, identity: Sequence[str]) -> Iterator[Fi
         yield Finding("folder", str(path), "the file holds rows of another partition than its folder")
 
 
-def _check_schema(path: Path, table: Table) -> Iterator[Finding]:
+def _check_bytes(path: StorePath, table: Table) -> Generator[Finding, None, pa.Table | None]:
+    """Yield what is wrong with the bytes of a file; return what it holds, None where it cannot be read."""
+    if not is_sealed(path.read_bytes()):  # nor is it parsed: Parquet readers fail on a damaged footer in any way
+        message = "its bytes are not those that were written: damaged or edited; delete it and run again"
+        yield Finding("bytes", str(path), message)
+        return None
+    broken = list(_check_schema(path, table))
+    if broken:
+        yield from broken
+        return None
+    source = readable(path)
     try:
-        schema = pq.read_schema(path)
+        read = pq.ParquetFile(source, page_checksum_verification=True).read()
     except (OSError, pa.ArrowException) as error:
+        yield Finding("bytes", str(path), f"a page does not match its checksum; delete it and run again: {error}")
+        return None
+    if content_digest(read) != (read.schema.metadata or {}).get(DIGEST_KEY):
+        yield Finding("content", str(path), "the values are not those that were written; delete it and run again")
+    return read
+
+
+def _check_schema(path: StorePath, table: Table) -> Iterator[Finding]:
+    source = readable(path)
+    try:
+        schema = pq.read_schema(source)
+    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: a column's name is no text any more
         yield Finding("bytes", str(path), f"no readable Parquet file, delete it and run again: {error}")
         return
     found = (schema.metadata or {}).get(b"harness_schema_version", b"none").decode()
@@ -110,7 +146,7 @@ def check_rows(store: Store) -> Iterator[Finding]:
         f"WITH keys AS (SELECT {key} FROM committed_measurements GROUP BY {key} HAVING count(*) > 1), "
         f"doubled AS (SELECT * FROM committed_measurements SEMI JOIN keys USING ({key})) "
     )
-    differing = " OR ".join(map(_differs, compared))
+    differing = " OR ".join(_differs(f'"{column.name}"', column.type) for column in compared)
     for row in store.sql(f"{doubled} SELECT {key} FROM doubled GROUP BY {key} HAVING {differing}").fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "rows of one key and fingerprint hold unequal values")
     # Of equal families, a value cannot be there in one row and null in another.
@@ -118,6 +154,8 @@ def check_rows(store: Store) -> Iterator[Finding]:
     query = f"{doubled} SELECT {key} FROM doubled GROUP BY {key}, families HAVING {half_null}"
     for row in store.sql(query).fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "a value is null in one of two rows of one key")
+    yield from _check_own(store, doubled, key)
+    yield from (Finding(*found) for found in check_logits_rows(store))
     model = ", ".join(key_names(MODEL_KEY))
     query = f"SELECT {model} FROM committed_measurements GROUP BY {model} HAVING count(DISTINCT weights_hash) > 1"
     for row in store.sql(query).fetchall():
@@ -127,34 +165,50 @@ def check_rows(store: Store) -> Iterator[Finding]:
         yield Finding("weights", "/".join(map(str, row)), message)
 
 
-def _differs(column: Column) -> str:
-    """Return the SQL condition that a column has unequal values; numbers may differ by rounding.
+def _check_own(store: Store, doubled: str, key: str) -> Iterator[Finding]:
+    """Yield the keys of which duplicate rows disagree in a value of the same version of the user's own families."""
+    values = [views.own_value(name) for name in store.own_names]
+    if not values:
+        return
+    built_in = ", ".join(f"'{name}'" for name in (*FAMILIES, *OTHER_FAMILIES))
+    own_tags = f"list_filter(families, lambda tag: split_part(tag, '@', 1) NOT IN ({built_in}))"
+    unequal = " OR ".join(f"{_differs(value, pa.float64())} OR count({value}) NOT IN (0, count(*))" for value in values)
+    query = f"{doubled} SELECT {key} FROM doubled GROUP BY {key}, {own_tags} HAVING {unequal}"
+    for row in store.sql(query).fetchall():
+        message = "rows of one version of a family of your own hold unequal values; raise its version when it changes"
+        yield Finding("duplicates", "/".join(map(str, row)), message)
+
+
+def _differs(value: str, of_type: pa.DataType) -> str:
+    """Return the SQL condition that a column or expression has unequal values; numbers may differ by rounding.
 
     Rows are measured again when families are added, perhaps by a later version whose sums run in another order.
     """
-    name = f'"{column.name}"'
-    if column.type == pa.float64():
-        largest = f"greatest(abs(max({name})), abs(min({name})))"
-        return f"max({name}) - min({name}) > {_ROUNDING} * {largest} + {_ROUNDING**2}"
-    if column.type == pa.list_(pa.float64()):
-        name = f"list_transform({name}, lambda v: round(v, 9))"
-    return f"min({name}) <> max({name})"
+    if of_type == pa.float64():
+        largest = f"greatest(abs(max({value})), abs(min({value})))"
+        return f"max({value}) - min({value}) > {_ROUNDING} * {largest} + {_ROUNDING**2}"
+    if of_type == pa.list_(pa.float64()):
+        value = f"list_transform({value}, lambda v: round(v, 9))"
+    return f"min({value}) <> max({value})"
 
 
-def gate_counts(store: Store, test_sets: Sequence[str] | None = None) -> dict[str, int]:
+def gate_counts(store: Store, test_sets: Sequence[str] | None = None, precision: str | None = None) -> dict[str, int]:
     """Return the number of models of each verdict of the accuracy gate: pass, warn, fail, unrecorded.
 
     Args:
         store: The store.
         test_sets: Only what was found on these test sets; None for all, a model counting once for each.
+        precision: Only what was found in this precision of the inference; None for all, as above.
     """
-    chosen = "" if test_sets is None else f"WHERE test_set IN ({', '.join(map(repr, test_sets))})"
-    return dict(store.sql(f"SELECT gate, count(*) FROM models {chosen} GROUP BY gate ORDER BY gate").fetchall())
+    chosen = [] if test_sets is None else [f"test_set IN ({', '.join(map(repr, test_sets))})"]
+    chosen += [] if precision is None else [f"precision = {precision!r}"]
+    where = " AND ".join(chosen) or "true"
+    return dict(store.sql(f"SELECT gate, count(*) FROM models WHERE {where} GROUP BY gate ORDER BY gate").fetchall())
 
 
-def check_gate(store: Store, test_sets: Sequence[str] | None = None) -> Iterator[Finding]:
+def check_gate(store: Store, test_sets: Sequence[str] | None = None, precision: str | None = None) -> Iterator[Finding]:
     """Yield a finding if over 1 % of the models of a store fail the accuracy gate; arguments as `gate_counts`."""
-    counts = gate_counts(store, test_sets)
+    counts = gate_counts(store, test_sets, precision)
     failed, total = counts.get("fail", 0), sum(counts.values())
     if failed > GATE_TOLERANCE * total:
         message = (
@@ -173,9 +227,30 @@ def count_duplicates(store: Store) -> int:
     return int(found.fetchall()[0][0])
 
 
-def remove_leftovers(root: StoreRoot) -> int:
-    """Delete the temporary files of killed writers and return their number; no writer may be at work."""
-    leftovers = root.leftovers()
-    for path in leftovers:
+def leftovers(root: StoreRoot) -> list[StorePath]:
+    """Return what killed processes left behind: temporary files, and heartbeats of runs whose driver is gone.
+
+    Temporary files of a run that is at work are none: they are about to get their names.
+    """
+    at_work = [run.run_id for run in live_runs(root)]
+    temporary = [path for path in root.leftovers() if not any(f".{run_id}." in path.name for run_id in at_work)]
+    return [*temporary, *(root.path / "live" / run_id for run_id in dead_runs(root))]
+
+
+def remove_leftovers(root: StoreRoot) -> list[StorePath]:
+    """Delete what killed processes left behind, and nothing else; return it.
+
+    Raises:
+        StoreError: A run or a worker is at work on the store.
+    """
+    at_work = sorted({*(run.run_id for run in live_runs(root)), *(worker.run_id for worker in live_workers(root))})
+    if at_work:
+        raise StoreError(
+            f"{root.path}: {', '.join(at_work)} is at work, nothing was removed; wait for its end, or two minutes "
+            "where it was killed on another machine"
+        )
+    found = leftovers(root)
+    for path in root.leftovers():
         path.unlink(missing_ok=True)
-    return len(leftovers)
+    remove_dead_runs(root)
+    return found

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from harness.metrics import MEASUREMENTS, Measurement
+from harness.store.published import ONCE, PHASES
 from harness.store.schema import ROW_KEY, UNIT_KEY, key_names
 
 _SETTING = (*key_names(UNIT_KEY), "split", "split_seed", "label_set")
-_ONCE = ("acc", "correct_confidence", "incorrect_confidence")
-_PRE, _POST = "none", "temperature"
+_PRE, _POST = PHASES["pre"], PHASES["post"]
 _CIFAR10 = ("cifar10", "cifar10-valid")
 _AUCS = {"auc_cifar10c": ("gaussian_noise", 5, _CIFAR10), "auc_svhn": ("svhn", 0, (*_CIFAR10, "cifar100"))}
 
@@ -27,13 +27,13 @@ def wide_query(rows: str, shifted: str, *, has_origin: bool) -> str:
         shifted: Name of a view of the rows of :data:`OOD_CONDITIONS`.
         has_origin: Whether the rows say whether they were computed or inherited.
     """
-    names = dict.fromkeys(m.published for m in MEASUREMENTS if m.published and m.published not in _ONCE)
+    names = dict.fromkeys(m.published for m in MEASUREMENTS if m.published and m.published not in ONCE)
     columns = [f"pre.{name}" for name in (*_SETTING, *(["origin"] if has_origin else []))]
-    columns += ["pre.arch_index AS config", *(f"pre.{name}" for name in _ONCE), "arch_str AS arch"]
+    columns += ["pre.arch_index AS config", *(f"pre.{name}" for name in ONCE), "arch_str AS arch"]
     for name in names:
         columns += [
             f'{_published(name, phase)} AS "{phase}_{name}"'  # pre and post stand side by side, as published
-            for phase in ("pre", "post")
+            for phase in PHASES
         ]
     columns += [f"{name}.ood_auroc AS {name}" for name in _AUCS]
     same = " AND ".join(f"pre.{name} = post.{name}" for name in _SETTING)
@@ -73,20 +73,19 @@ def _published(name: str, phase: str) -> str:
 def tidy_query(rows: str, *, has_origin: bool) -> str:
     """Return the query that lays measurement rows out as one row per value: key, ``metric``, ``n_bins``, ``value``.
 
-    ``metric`` is the name without the number of bins. Undefined values are left out.
+    ``metric`` is the name without the number of bins; of the user's own families it is the whole name. Undefined values
+    are left out.
 
     Args:
         rows: Name of a view of measurement rows.
         has_origin: Whether they say whether they were computed or inherited.
     """
     names = ", ".join(f'"{m.name}"' for m in MEASUREMENTS)
-    table = ", ".join(f"('{m.name}', '{_stem(m)}', {m.n_bins or 'NULL'})" for m in MEASUREMENTS)
+    table = ", ".join(f"('{m.name}', '{m.metric}', {m.n_bins or 'NULL'})" for m in MEASUREMENTS)
     key = ", ".join((*key_names(ROW_KEY), *(["origin"] if has_origin else [])))
     return (
         f"SELECT {key}, metric, n_bins, value FROM (UNPIVOT {rows} ON {names} INTO NAME name VALUE value) "
-        f"JOIN (VALUES {table}) AS dictionary(name, metric, n_bins) USING (name)"
+        f"JOIN (VALUES {table}) AS dictionary(name, metric, n_bins) USING (name) "
+        f"UNION ALL SELECT {key}, entry.key AS metric, NULL AS n_bins, entry.value AS value "
+        f"FROM (SELECT *, unnest(map_entries(own)) AS entry FROM {rows}) WHERE entry.value IS NOT NULL"
     )
-
-
-def _stem(measurement: Measurement) -> str:
-    return measurement.name.removesuffix(f"_{measurement.n_bins}")

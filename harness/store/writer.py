@@ -19,7 +19,8 @@ from harness.store.schema import (
     Table,
     key_names,
 )
-from harness.values import Failure, UnitKey, Variant
+from harness.store.seal import BLANK, SEAL_KEY, seal
+from harness.values import Failure, ModelKey, UnitKey, Variant
 
 Row = Mapping[str, Any]
 
@@ -29,9 +30,8 @@ MEASUREMENT_IDENTITY = (*key_names(ROW_KEY), "fingerprint", "families")
 FAILURE_IDENTITY = (*key_names(UNIT_KEY), "fingerprint", "run_id", "attempt")
 
 
-def unit_columns(unit: UnitKey) -> dict[str, Any]:
-    """Return the key columns of a unit."""
-    model = unit.model
+def model_columns(model: ModelKey) -> dict[str, Any]:
+    """Return the key columns of a model."""
     return {
         "source": model.source,
         "space": model.space,
@@ -39,6 +39,13 @@ def unit_columns(unit: UnitKey) -> dict[str, Any]:
         "dataset": model.dataset,
         "hp": model.hp,
         "seed": model.seed,
+    }
+
+
+def unit_columns(unit: UnitKey) -> dict[str, Any]:
+    """Return the key columns of a unit."""
+    return {
+        **model_columns(unit.model),
         "protocol": unit.protocol,
         "condition": unit.condition,
         "severity": unit.severity,
@@ -61,6 +68,7 @@ def failure_row(failure: Failure, run_id: str) -> dict[str, Any]:
         **unit_columns(failure.unit.key),
         "fingerprint": failure.unit.fingerprint,
         "row_fingerprints": list(failure.unit.row_fingerprints),
+        "families": list(failure.unit.wanted_tags),
         "kind": failure.kind.value,
         "stage": failure.stage,
         "type": failure.type,
@@ -78,7 +86,7 @@ def content_name(rows: Iterable[Row], identity: Sequence[str]) -> str:
 
 
 def to_parquet(rows: Sequence[Row], table: Table) -> bytes:
-    """Return rows as the bytes of one Parquet file of a table, with page checksums.
+    """Return rows as the bytes of one Parquet file of a table, with page checksums and a seal.
 
     Raises:
         ValueError: A row has a column that the table does not know.
@@ -88,10 +96,11 @@ def to_parquet(rows: Sequence[Row], table: Table) -> bytes:
     if unknown:
         raise ValueError(f"expected columns of the table {table.folder}, got also {', '.join(unknown)}")
     content = pa.Table.from_pylist(list(rows), schema=table.schema)
-    content = content.replace_schema_metadata({**table.schema.metadata, DIGEST_KEY: content_digest(content)})
+    metadata = {**table.schema.metadata, DIGEST_KEY: content_digest(content), SEAL_KEY: BLANK}
+    content = content.replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     pq.write_table(content, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue().to_pybytes()
+    return seal(sink.getvalue().to_pybytes())
 
 
 def content_digest(content: pa.Table) -> bytes:

@@ -1,16 +1,19 @@
 """The store on real Parquet files: what is written is read, nothing is written twice, damage is found."""
 
+import hashlib
 import json
+import re
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import StoreError
 from harness.store import StoreRoot, open_store
 from harness.store.audit import check_files, check_rows, count_duplicates, remove_leftovers
-from harness.store.live import Heartbeat, beat, end_run, live_workers
 from harness.store.schema import FAILURE_TABLE, MEASUREMENT_COLUMNS, MEASUREMENT_TABLE, RUN_TABLE
+from harness.store.seal import BLANK, SEAL_KEY, is_sealed, seal
 from harness.store.writer import content_name, to_parquet, write_failures, write_measurements
 from harness.values import Failure, FailureKind, ModelKey, UnitKey, Variant, WantedRow, WantedUnit
 
@@ -40,6 +43,7 @@ def value_for(column, number):
         "list<item: int32>": [number, 0],
         "list<item: double>": [number / 3, None],
         "map<string, string>": [("NLL", f"why {number}")],
+        "map<string, double>": [("gap", number / 9), ("gap_where_sure", None)],
     }[str(column.type)]
 
 
@@ -53,6 +57,19 @@ def test_every_column_comes_back_with_its_own_value(root):
 def test_a_column_that_no_table_knows_is_refused():
     with pytest.raises(ValueError, match="measurements, got also ECE_16"):
         to_parquet([row(ECE_16=0.1)], MEASUREMENT_TABLE)
+
+
+def test_the_seal_of_a_file_is_its_hash_with_zeros_in_its_place():
+    content = to_parquet([row()], MEASUREMENT_TABLE)
+    (found,) = re.findall(rb"harness_file_sha256.{2,8}?([0-9a-f]{64})", content, re.DOTALL)
+    assert hashlib.sha256(content.replace(found, b"0" * 64)).hexdigest().encode() == found
+    assert is_sealed(content)
+    assert not is_sealed(content[:-1])
+    assert not is_sealed(b"")
+    with pytest.raises(ValueError, match="expected one blank seal"):
+        seal(content)
+    with pytest.raises(ValueError, match="got 0 places"):
+        seal(b"PAR1")
 
 
 def test_files_are_named_by_what_they_hold_not_by_order_or_run(root):
@@ -136,11 +153,21 @@ def test_filters_that_cannot_match_are_refused_or_empty(root):
     store = open_store(str(root.path))
     assert len(store.measurements(seed=[]).df()) == 0
     assert len(store.measurements(seed=np.array([777, 888])).df()) == 1
-    assert len(store.measurements(calibrator=("none", "temperature")).df()) == 1
+    assert len(store.measurements(calibrator=(name for name in ["none"])).df()) == 1
+    with pytest.raises(StoreError, match=r"calibrator: no row of .* has temperatur; the rows have none"):
+        store.measurements(calibrator=("none", "temperatur"))
     with pytest.raises(StoreError, match="cannot filter seed by 'abc'; expected a whole number"):
         store.measurements(seed="abc")
     with pytest.raises(StoreError, match="cannot filter space by 3; expected a text"):
         store.measurements(space=3)
+    assert len(store.measurements(arch_index=np.int64(7), protocol=iter(["clean"])).df()) == 1
+    for value in (3.0, None, True):
+        with pytest.raises(StoreError, match=f"cannot filter arch_index by {value}; expected a whole number"):
+            store.measurements(arch_index=[value])
+    with pytest.raises(StoreError, match=r"fingerprint: no row of .* has xyz"):
+        store.measurements(fingerprint="xyz")
+    with pytest.raises(StoreError, match=r"kind: expected .*failed.*, got faild"):
+        store.failures(kind="faild")
 
 
 def test_a_value_that_is_null_in_one_of_two_equal_rows_is_found(root):
@@ -223,7 +250,7 @@ def test_the_audit_passes_a_sound_store_and_finds_each_planted_fault(root):
     leftover = path.with_name("x.parquet.r1.0.tmp")
     leftover.write_bytes(b"")
     assert [f.check for f in check_files(root)] == ["leftovers"]
-    assert remove_leftovers(root) == 1
+    assert remove_leftovers(root) == [leftover]
     assert list(check_files(root)) == []
 
 
@@ -243,20 +270,13 @@ def test_another_type_and_another_version_of_a_file_are_found(root):
     table = pq.read_table(path)
     position = table.schema.get_field_index("seed")
     wrong = table.set_column(position, "seed", table.column("seed").cast("int64"))
-    pq.write_table(wrong.replace_schema_metadata({"harness_schema_version": "99"}), path)
+    sink = pa.BufferOutputStream()
+    pq.write_table(wrong.replace_schema_metadata({"harness_schema_version": "99", SEAL_KEY: BLANK}), sink)
+    path.write_bytes(seal(sink.getvalue().to_pybytes()))
     assert [f.message for f in check_files(root)] == [
         "expected schema version 1, got 99",
         "seed: expected int32, got int64",
     ]
-
-
-def test_heartbeats_are_seen_while_young_and_removed_at_the_end(root):
-    beat(root, Heartbeat("r1", "host-1", 3, 1, 1000.0))
-    beat(root, Heartbeat("r1", "host-2", 5, 0, 1100.0))
-    assert [b.worker for b in live_workers(root, now=1130.0)] == ["host-2"]
-    assert len(live_workers(root, now=1119.0)) == 2
-    end_run(root, "r1")
-    assert live_workers(root, now=1119.0) == []
 
 
 def test_tables_have_distinct_columns():
