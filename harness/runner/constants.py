@@ -7,7 +7,7 @@ import torch
 
 from harness.archives import Trial
 from harness.datasets import ImageSet, Normalisation
-from harness.runner.inference import Model, accuracy_gate
+from harness.runner.model import Model, accuracy_gate
 
 _IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _PIXELS = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

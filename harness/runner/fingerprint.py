@@ -5,14 +5,20 @@ Not in it: the network (that is the key), the families (adding one must not hide
 
 import hashlib
 import json
+from collections.abc import Mapping
 
-from harness.datasets import ImageSet, ShiftedImages
+from harness.datasets import AnyImages, AnyTestSet
 from harness.runner.protocols import AbstractProtocol
 from harness.values import Variant
 
 
 def row_fingerprint(
-    protocol: AbstractProtocol, test: ImageSet, shifted: ShiftedImages | None, variant: Variant, precision: str
+    protocol: AbstractProtocol,
+    test: AnyTestSet,
+    shifted: AnyImages | None,
+    variant: Variant,
+    precision: str,
+    chosen: Mapping[str, str] | None = None,
 ) -> str:
     """Return the fingerprint of a row: 32 hexadecimal digits.
 
@@ -21,7 +27,9 @@ def row_fingerprint(
         test: Test images and labels of the networks' data set, on which calibrators are fitted.
         shifted: The images of the row's condition; None for ``unshifted``.
         variant: Split, label set and calibrator of the row.
-        precision: Arithmetic of the inference, such as ``float32``.
+        precision: Arithmetic of the inference, such as ``float32``, and what its logits were rounded to in between:
+            `harness.runner.stored.precision_of`.
+        chosen: Content hashes of a split and a label set that files list, by what they are; None where none does.
     """
     inputs: dict[str, object] = {
         "protocol": protocol.name,
@@ -35,6 +43,7 @@ def row_fingerprint(
         "calibrator_version": protocol.calibrator(variant.calibrator).version,
         "precision": precision,
     }
+    inputs |= chosen or {}
     if shifted is not None:
         inputs |= {
             "shifted_images": shifted.images_hash,

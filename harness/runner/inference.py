@@ -1,170 +1,241 @@
-"""One model becomes logits: its network is built, its weights loaded, its accuracy checked."""
+"""How networks are run on a device: in their fast form where it agrees, in batches that fit into the memory."""
 
-import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
-from jaxtyping import Float32, Float64, UInt8
-from torch import Tensor
+from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
 
 from harness import networks
-from harness.archives import Record, Trial
-from harness.calibrators import AbstractFitted
 from harness.datasets import ImageSet, Normalisation, ShiftedImages
-from harness.errors import EvaluationError
-from harness.values import ModelKey, Variant
+from harness.errors import EvaluationError, WorkerLostError
+from harness.runner.memory import fitting_batch, peak_bytes_on_device
+from harness.runner.options import RunnerOptions
 
-PRECISION = "float32"
+FAST, PLAIN = "fast", "plain"
+
+TOLERANCE = 1e-4
+"""A fast form is taken if its float32 logits differ by at most this, times the largest absolute logit or 1."""
+
+_PROBE = 16
+"""Images on which fast and plain form are compared, and the memory of an image is measured."""
+
+_LARGEST_BATCH = 2048
+"""More images in a pass than this are not needed to keep a GPU busy with networks of these widths."""
+
+
+@dataclass
+class Stopwatch:
+    """Adds up the seconds spent in its ``with`` blocks.
+
+    Attributes:
+        seconds: Their sum so far.
+    """
+
+    seconds: float = 0.0
+    _start: float = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+
+
+class Shown(NamedTuple):
+    """What tells the inferences of one network apart: the images, and the constants with which they are shown."""
+
+    images_hash: str
+    normalisation: Normalisation
+
+
+class How(NamedTuple):
+    """How logits were computed.
+
+    Attributes:
+        network_form: ``fast``, or ``plain`` where the fast form did not agree with the network.
+        batch_size: Images in a forward pass; less than was asked for where the memory did not suffice.
+    """
+
+    network_form: str
+    batch_size: int
+
+
+class Inferred(NamedTuple):
+    """The logits of some images, on the CPU, and how they were computed."""
+
+    logits: Float32[Tensor, "n classes"]
+    how: How
+
+
+@runtime_checkable
+class AbstractInference(Protocol):
+    """A way to run networks: in this process, or by another worker."""
+
+    @property
+    def device(self) -> str:
+        """Torch device of the inference."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic of the inference, one of :data:`harness.networks.PRECISIONS`."""
+        ...
+
+    @property
+    def clock(self) -> Stopwatch:
+        """Adds up the seconds in which the device is in inference for this process."""
+        ...
+
+    def logits(self, network: nn.Module, images: ImageSet | ShiftedImages, normalisation: Normalisation) -> Inferred:
+        """Return the logits of some images, shown with some constants; some may not be finite.
+
+        Raises:
+            EvaluationError: The memory of the device does not suffice for the smallest batch.
+            WorkerLostError: The device, or the worker that runs the network, is lost.
+        """
+        ...
+
+
+@dataclass
+class _Ready:
+    """What an inference knows of a network.
+
+    Attributes:
+        fast: Its fast form; None if that does not agree with it.
+        batch_size: Images in a forward pass.
+    """
+
+    fast: nn.Module | None
+    batch_size: int
 
 
 @dataclass(frozen=True)
 class Inference:
-    """How networks are run; images are moved to the device once and stay there.
+    """How networks are run in this process; images are moved to the device once and stay there.
 
     Attributes:
         device: Torch device, such as ``cpu`` or ``cuda``.
-        batch_size: Images per forward pass.
+        batch_size: Images per forward pass at most; None for as many as memory, on a CPU the cache, allows.
+        precision: Arithmetic, one of :data:`harness.networks.PRECISIONS`.
+        min_batch_size: Where the memory of the device does not suffice, batches are halved, down to this size.
+        memory_share: Share of the device's memory that is for this process, in (0, 1].
+        clock: Adds up the seconds in which this process's device is in inference.
     """
 
     device: str
-    batch_size: int
+    batch_size: int | None = None
+    precision: str = networks.FLOAT32
+    min_batch_size: int = 1
+    memory_share: float = 1.0
+    clock: Stopwatch = field(default_factory=Stopwatch, init=False, repr=False, compare=False)
     _resident: dict[str, UInt8[Tensor, "n 3 h w"]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _ready: WeakKeyDictionary[nn.Module, _Ready] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
 
-    def __reduce__(self) -> tuple[type["Inference"], tuple[str, int]]:
-        return Inference, (self.device, self.batch_size)
+    def __reduce__(self) -> tuple[type["Inference"], tuple[object, ...]]:
+        settings = (self.device, self.batch_size, self.precision, self.min_batch_size, self.memory_share)
+        return Inference, settings
 
     def pixels(self, images: ImageSet | ShiftedImages) -> UInt8[Tensor, "n 3 h w"]:
-        """Return the pixels of some images, on the device."""
+        """Return the pixels of some images, on the device; see :class:`AbstractInference` for errors."""
         if images.name not in self._resident:
-            self._resident[images.name] = images.images.to(self.device)
+            self._resident[images.name] = self.moved(images.images)
         return self._resident[images.name]
 
+    def moved(self, pixels: UInt8[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 3 h w"]:
+        """Return pixels on the device; see :class:`AbstractInference` for errors."""
+        with self._device_faults():
+            return pixels.to(self.device)
 
-class Gate(NamedTuple):
-    """The accuracy gate of a model: what the archive recorded, what we recomputed, and the verdict."""
+    def logits(self, network: nn.Module, images: ImageSet | ShiftedImages, normalisation: Normalisation) -> Inferred:
+        """Return the logits of some images; see :class:`AbstractInference`."""
+        return self.run(network, self.pixels(images), normalisation)
 
-    recorded_accuracy: float | None
-    recomputed_accuracy: float
-    recorded_loss: float | None
-    recomputed_loss: float
-    verdict: str
+    def run(self, network: nn.Module, pixels: UInt8[Tensor, "n 3 h w"], normalisation: Normalisation) -> Inferred:
+        """Return the logits of pixels that are on the device, shown with some constants."""
+        with self.clock, self._device_faults():  # the logits are on the CPU when it ends, so a GPU has finished too
+            return self._run(network, pixels, normalisation)
 
+    @contextmanager
+    def _device_faults(self) -> Iterator[None]:
+        """Raise what fails for the device's sake as what the harness does about it."""
+        try:
+            yield
+        except RuntimeError as error:
+            if networks.is_device_lost(error):
+                raise WorkerLostError(f"the device {self.device} is lost: {error}") from error
+            if networks.is_out_of_device_memory(error):
+                raise EvaluationError(
+                    f"the memory of {self.device} does not suffice for batches down to runner.min_batch_size="
+                    f"{self.min_batch_size}; give it to fewer workers, or `harness retry` when it is free: {error}"
+                ) from error
+            raise
 
-@dataclass
-class Stage:
-    """Where the making of a unit stands, for its failure row."""
+    def _run(self, network: nn.Module, pixels: UInt8[Tensor, "n 3 h w"], normalisation: Normalisation) -> Inferred:
+        """Return the logits of pixels, in batches that are halved until one fits."""
+        if network not in self._ready:
+            self._ready[network] = self._prepared(network, pixels, normalisation)
+        ready = self._ready[network]
+        net, form = (network, PLAIN) if ready.fast is None else (ready.fast, FAST)
+        while True:
+            batch_size = networks.pass_size(pixels, min(ready.batch_size, len(pixels)))
+            try:
+                logits = networks.infer(
+                    net, pixels, *normalisation, batch_size=batch_size, device=self.device, precision=self.precision
+                )
+            except (MemoryError, RuntimeError) as error:
+                if not networks.is_out_of_memory(error) or batch_size // 2 < self.min_batch_size:
+                    raise
+            else:
+                return Inferred(logits, How(form, batch_size))
+            self._free_cached()
+            ready.batch_size = batch_size // 2
 
-    name: str = "archive"
+    def _prepared(self, network: nn.Module, pixels: UInt8[Tensor, "n 3 h w"], normalisation: Normalisation) -> _Ready:
+        """Return the fast form of a network, tried on some of the images, and how many of them fit into the memory."""
+        probe = pixels[:_PROBE]
+        fast = self._agreeing_form(network, probe, normalisation)
+        if self.batch_size is not None:
+            return _Ready(fast, self.batch_size)
+        if torch.device(self.device).type != "cuda":
+            return _Ready(fast, len(pixels))
+        net = network if fast is None else fast
+        n_images = min(len(probe), self.min_batch_size)
+        settings = {"batch_size": n_images, "device": self.device, "precision": self.precision}
+        peak = peak_bytes_on_device(lambda: networks.infer(net, probe, *normalisation, **settings), self.device)
+        total = torch.cuda.get_device_properties(self.device).total_memory
+        fitting = fitting_batch(peak / n_images, total * self.memory_share)
+        return _Ready(fast, max(self.min_batch_size, min(fitting, _LARGEST_BATCH)))
 
-
-@dataclass
-class Model:
-    """One trained network at work: what it says of images is asked once and kept for all of its rows.
-
-    Attributes:
-        key: Which network.
-        network: The network with its weights.
-        inference: How it is run.
-        weights_hash: SHA-256 of the weights.
-        gate: Its accuracy gate.
-        fitted: Calibrators fitted to it, by protocol and variant; they are the same under every condition.
-    """
-
-    key: ModelKey
-    network: torch.nn.Module
-    inference: Inference
-    weights_hash: str
-    gate: Gate
-    _logits: dict[tuple[str, Normalisation], Float32[Tensor, "n classes"]]
-    fitted: dict[tuple[str, Variant], AbstractFitted] = field(default_factory=dict)
-
-    def logits(
-        self, images: ImageSet | ShiftedImages, normalisation: Normalisation
-    ) -> Float64[np.ndarray, "n classes"]:
-        """Return the logits of some images, shown with some constants.
-
-        Raises:
-            EvaluationError: A logit is not finite.
-        """
-        wanted = (images.name, normalisation)
-        if wanted not in self._logits:
-            self._logits[wanted] = _finite_logits(self.key, self.network, images, normalisation, self.inference)
-        return self._logits[wanted].double().numpy()
-
-
-def start_model(key: ModelKey, record: Record, test: ImageSet, inference: Inference, stage: Stage) -> Model:
-    """Return a model with its weights and its accuracy gate, which takes the clean inference of all test images.
-
-    Raises:
-        MissingTrialError: The record does not hold the model.
-        DataError: The record holds no weights.
-        EvaluationError: The weights do not fit the network, or a logit is not finite.
-    """
-    trial = record.trial(key.dataset, key.seed, key.hp)
-    weights = record.weights(key.dataset, key.seed, key.hp)
-    stage.name = "weights"
-    if trial.num_classes != test.n_classes:
-        raise EvaluationError(f"{key}: {test.name} has {test.n_classes} classes, the record {trial.num_classes}")
-    network = build_network(key.space, record.arch_str, trial)
-    networks.load_weights(network, weights)
-    stage.name = "inference"
-    clean = _finite_logits(key, network, test, test.normalisation, inference)
-    gate = accuracy_gate(clean, test, trial)
-    return Model(key, network, inference, weights_hash(weights), gate, {(test.name, test.normalisation): clean})
-
-
-def _finite_logits(
-    key: ModelKey,
-    network: torch.nn.Module,
-    images: ImageSet | ShiftedImages,
-    normalisation: Normalisation,
-    inference: Inference,
-) -> Float32[Tensor, "n classes"]:
-    logits = networks.infer(
-        network, inference.pixels(images), *normalisation, batch_size=inference.batch_size, device=inference.device
-    )
-    if not torch.isfinite(logits).all():
-        bad = int((~torch.isfinite(logits)).any(dim=1).sum())
-        raise EvaluationError(
-            f"{key}: expected finite logits, {bad} of {len(logits)} images of {images.name} gave NaN or infinity"
+    def _agreeing_form(
+        self, network: nn.Module, probe: UInt8[Tensor, "n 3 h w"], normalisation: Normalisation
+    ) -> nn.Module | None:
+        """Return the fast form of a network, or None if there is none or its logits are not those of the network."""
+        if not isinstance(network, networks.Network):
+            return None
+        try:
+            fast = networks.fast(network)
+        except EvaluationError:
+            return None  # weights that are not finite; the logits of the plain network will show it
+        plain, other = (
+            networks.infer(net, probe, *normalisation, batch_size=self.min_batch_size, device=self.device)
+            for net in (network, fast)
         )
-    return logits
+        agrees = (plain - other).abs().max() <= TOLERANCE * plain.abs().max().clamp(min=1)
+        return fast if agrees else None
+
+    def _free_cached(self) -> None:
+        if torch.device(self.device).type == "cuda":
+            torch.cuda.empty_cache()
 
 
-def build_network(space: str, arch_str: str, trial: Trial) -> torch.nn.Module:
-    """Return the untrained network of a trial, with the skeleton that its record names."""
-    if trial.channels is None or trial.cells is None:
-        return networks.build(space, arch_str, trial.num_classes)
-    return networks.build(space, arch_str, trial.num_classes, trial.channels, trial.cells)
-
-
-def weights_hash(weights: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of a state dict: names, types, shapes and values in their order."""
-    digest = hashlib.sha256()
-    for name, tensor in weights.items():
-        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def accuracy_gate(logits: Float32[Tensor, "n classes"], images: ImageSet, trial: Trial) -> Gate:
-    """Compare accuracy and loss on all test images, in float32, with those that the archive recorded.
-
-    Pass: within 0.1 points of accuracy and 1 % of the loss; warn: within 0.5 points; else fail; ``unrecorded`` where
-    the archive has no reference.
-    """
-    accuracy = float((logits.argmax(dim=1) == images.labels).double().mean())
-    loss = float(torch.nn.functional.cross_entropy(logits, images.labels))
-    recorded = trial.recorded
-    if recorded.accuracy is None or recorded.loss is None:
-        return Gate(recorded.accuracy, accuracy, recorded.loss, loss, "unrecorded")
-    # A millionth of slack: the recorded percentages are float32 and 0.1 points must not fail by rounding.
-    gap = abs(accuracy - recorded.accuracy) - 1e-6
-    if gap <= 0.001 and abs(loss - recorded.loss) <= 0.01 * recorded.loss + 1e-6:
-        verdict = "pass"
-    else:
-        verdict = "warn" if gap <= 0.005 else "fail"
-    return Gate(recorded.accuracy, accuracy, recorded.loss, loss, verdict)
+def inference_of(options: RunnerOptions, precision: str) -> Inference:
+    """Return how networks are run by a worker, as the configuration says."""
+    return Inference(options.device, options.batch_size, precision, options.min_batch_size, options.memory_share)

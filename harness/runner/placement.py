@@ -6,7 +6,7 @@ returns the function that does the work. Items are pulled lazily. Only :mod:`har
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,6 +20,26 @@ class AbstractTask(Protocol[ItemIn, ResultOut]):
 
     def start(self) -> Callable[[ItemIn], ResultOut]:
         """Prepare this process and return the function that turns an item into a result."""
+        ...
+
+
+@runtime_checkable
+class AbstractSplitTask(Protocol[ItemIn, ResultOut]):
+    """A task of which a part, such as running networks, can be left to workers of another kind: servers."""
+
+    def start(self) -> Callable[[ItemIn], ResultOut]:
+        """Prepare this process to do everything; see :class:`AbstractTask`."""
+        ...
+
+    def service(self) -> AbstractTask[Any, Any]:
+        """Return the task of the servers, from a request to an answer."""
+        ...
+
+    def start_with(self, ask: Callable[[Any], Any]) -> Callable[[ItemIn], ResultOut]:
+        """Prepare this process to do all but what ``ask``, from a request to an answer, has a server do.
+
+        ``ask`` raises what the server's task raises, and WorkerLostError where the server dies.
+        """
         ...
 
 

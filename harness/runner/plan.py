@@ -1,76 +1,38 @@
 """What is wanted, less what the store has: the units to make, as parcels of work.
 
 The wanted units are a cross join of what the study names, the done ones are read from the store, and the difference is
-an anti-join in DuckDB: there is no Python object per unit until a parcel is handed out.
+an anti-join in DuckDB (:mod:`harness.runner.unit_states`): there is no Python object per unit until a parcel is handed
+out. A plan and its parcels follow from the study, the part and the store alone; who works on them, and how many, is not
+in it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import functools
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
-import duckdb
-import numpy as np
 import pyarrow as pa
-from jaxtyping import Int64
+import pyarrow.compute as pc
 
-from harness.archives import Archive, Record
-from harness.datasets import UNSHIFTED, Library
-from harness.metrics import OOD_FAMILY, family
-from harness.runner.fingerprint import row_fingerprint
-from harness.runner.inference import PRECISION
-from harness.runner.protocols import PROTOCOLS, AbstractProtocol
+from harness.datasets import AbstractLibrary
+from harness.errors import ConfigError
+from harness.metrics import FAMILIES, OTHER_FAMILIES, label_families
+from harness.runner.selection import Selection
+from harness.runner.unit_states import PartitionCount, find_states
+from harness.runner.wanted import SETTING, Wanted, wanted_settings
+from harness.store.logits import LOSSLESS
 from harness.store.reader import Store
-from harness.store.schema import MODEL_KEY, UNIT_KEY, VARIANT_KEY, key_names
-from harness.values import ModelKey, Parcel, Study, UnitKey, WantedRow, WantedUnit, unit_fingerprint
+from harness.store.schema import MODEL_KEY, key_names
+from harness.values import ModelKey, Parcel, Study, UnitKey, WantedUnit
 
-SETTING = ("dataset", "protocol", "condition", "severity")
+_PARCELS = 256
+"""Parcels of a small plan, if it has so many records: enough for each of many workers to have some, and for the
+progress to move; a plan of more than 256 full parcels has full ones."""
 
-_UNIT = ", ".join(key_names(UNIT_KEY))
-_VARIANT = ", ".join(key_names(VARIANT_KEY))
-_SETTING = ", ".join(SETTING)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The part of a study that one archive can serve.
-
-    Attributes:
-        source: Name of the archive.
-        space: Its search space.
-        arch_indices: The wanted architectures of which it has records.
-        hps: The wanted budgets that it has.
-        n_held: Number of architectures of which it has records at all.
-        first_seeds: The seed that its records list first, by (dataset, hp).
-    """
-
-    source: str
-    space: str
-    arch_indices: Int64[np.ndarray, " n"]
-    hps: tuple[str, ...]
-    n_held: int
-    first_seeds: Mapping[tuple[str, str], int]
-
-
-class Wanted(NamedTuple):
-    """What a unit of some setting must hold: its rows, and the families to measure in them."""
-
-    rows: tuple[WantedRow, ...]
-    families: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionCount:
-    """Units of one partition of the store: all that are wanted, and where they stand."""
-
-    space: str
-    dataset: str
-    protocol: str
-    total: int
-    done: int
-    missing: int
-    failed: int
-    absent: int
+_MODEL = key_names(MODEL_KEY)
+_OF_UNIT = ("present", "families", "attempt", "logits")
 
 
 @dataclass(frozen=True)
@@ -79,21 +41,40 @@ class Plan:
 
     Attributes:
         counts: Units per partition.
-        to_do: One row per unit to make, in the order of the archives' records, with its families and attempt.
+        to_do: One row per unit to make, in the order of the archives' records, with its attempt; with the
+            fingerprints that are present and the families to measure where these are not none and the wanted ones.
         wanted: What the units of every setting (dataset, protocol, condition, severity) must hold.
+        places: What the study names for each wanted family, by its name: of one of the user's own a file or a module.
+        n_unserved: Number of units in the states to make that are left out, as not all of their logits are stored.
     """
 
     counts: tuple[PartitionCount, ...]
     to_do: pa.Table
     wanted: Mapping[tuple[Any, ...], Wanted]
+    places: Mapping[str, str]
+    n_unserved: int = 0
 
     def __len__(self) -> int:
         return self.to_do.num_rows
 
+    @property
+    def n_records(self) -> int:
+        """The number of archive records that hold units to make."""
+        return self.to_do.group_by(["source", "space", "arch_index"]).aggregate([]).num_rows
+
+    @property
+    def to_infer(self) -> set[tuple[str, str, str]]:
+        """The (space, dataset, hp) of the units to make of which no logits are stored."""
+        found = self.to_do.filter(pc.field("logits").is_null()).group_by(["space", "dataset", "hp"]).aggregate([])
+        return set(zip(*(found[name].to_pylist() for name in ("space", "dataset", "hp")), strict=True))
+
+    def parcel_records(self, most: int) -> int:
+        """Return how many archive records a parcel of this plan holds: at most ``most``, fewer in a small plan."""
+        return max(1, min(most, math.ceil(self.n_records / _PARCELS)))
+
     def parcels(self, records: int) -> Iterator[Parcel]:
         """Yield the units to make in parcels of at most ``records`` archive records, in index order."""
-        units = (self._unit(row) for batch in self.to_do.to_batches(max_chunksize=4096) for row in batch.to_pylist())
-        for (_, space), of_archive in groupby(units, key=lambda u: (u.key.model.source, u.key.model.space)):
+        for (_, space), of_archive in groupby(self._units(), key=lambda u: (u.key.model.source, u.key.model.space)):
             held: list[WantedUnit] = []
             n_records = 0
             for _, of_record in groupby(of_archive, key=lambda u: u.key.model.arch_index):
@@ -104,11 +85,39 @@ class Plan:
                 n_records += 1
             yield Parcel(space, tuple(held))
 
-    def _unit(self, row: Mapping[str, Any]) -> WantedUnit:
-        model = ModelKey(**{name: row[name] for name in key_names(MODEL_KEY)})
-        key = UnitKey(model, row["protocol"], row["condition"], row["severity"])
-        rows = self.wanted[tuple(row[name] for name in SETTING)].rows
-        return WantedUnit(key, rows, frozenset(row["present"]), tuple(row["families"]), row["attempt"])
+    def _units(self) -> Iterator[WantedUnit]:
+        """Yield the units to make; what several have in common is one object, which a parcel then carries once."""
+        model_key = functools.lru_cache(maxsize=1)(ModelKey)  # the units of a model follow one another
+        tags = {setting: wanted.tags for setting, wanted in self.wanted.items()}
+        families = {setting: self._placed(m.name for m in wanted.families) for setting, wanted in self.wanted.items()}
+        for batch in self.to_do.to_batches(max_chunksize=4096):
+            parts = (_rows_of(batch, names) for names in (_MODEL, SETTING, _OF_UNIT))
+            for model, setting, (present, measured, attempt, logits) in zip(*parts, strict=True):
+                yield WantedUnit(
+                    UnitKey(model_key(*model), *setting[1:]),
+                    self.wanted[setting].rows,
+                    frozenset(present or ()),
+                    self._placed(measured) if measured else families[setting],
+                    attempt,
+                    tuple(logits or ()),
+                    tags[setting],
+                )
+
+    def _placed(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return families as a study names them."""
+        return tuple(self.places.get(name, name) for name in names)
+
+
+def _rows_of(batch: pa.RecordBatch, names: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of some columns; equal values of an enumeration are one object."""
+    return zip(*(_values(batch[name]) for name in names), strict=True)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    if not isinstance(column, pa.DictionaryArray):
+        return column.to_pylist()
+    among = column.dictionary.to_pylist()
+    return [among[i] for i in column.indices.to_pylist()]
 
 
 def halve(parcel: Parcel) -> Sequence[Parcel]:
@@ -121,33 +130,15 @@ def halve(parcel: Parcel) -> Sequence[Parcel]:
     return [Parcel(parcel.space, parcel.units[:middle]), Parcel(parcel.space, parcel.units[middle:])]
 
 
-def select(study: Study, archive: Archive, source: str, arch_indices: Sequence[int], sample: Record) -> Selection:
-    """Return what an archive can serve of a study: listed architectures with a record, budgets that it has.
-
-    Args:
-        study: What is wanted.
-        archive: The archive.
-        source: Its name.
-        arch_indices: The architectures that the study lists.
-        sample: One of its records, whose budgets and first seeds stand for all; a worker that meets another first seed
-            records an absence.
-    """
-    held = np.intersect1d(np.asarray(arch_indices, dtype=np.int64), np.asarray(archive.held, dtype=np.int64))
-    if study.limit is not None:
-        held = held[: study.limit]
-    budgets = {hp for _, _, hp in sample.info}
-    first_seeds = {(dataset, hp): sample.first_seed(dataset, hp) for dataset, _, hp in sample.info}
-    hps = tuple(hp for hp in study.hps if hp in budgets)
-    return Selection(source, archive.space, held, hps, len(archive.held), first_seeds)
-
-
 def make_plan(
     study: Study,
     selections: Sequence[Selection],
-    library: Library,
+    library: AbstractLibrary,
     store: Store | None,
     *,
     make: Collection[str] = ("missing",),
+    stored_as: str = LOSSLESS,
+    only_served: bool = False,
 ) -> Plan:
     """Return the plan of a study.
 
@@ -157,158 +148,32 @@ def make_plan(
         library: The data sets and conditions.
         store: The store as it stands; None if there is none yet.
         make: The states of the units to make: among missing, failed and absent.
+        stored_as: Type of the stored logits that may take the place of inferences; rows made from others than float32
+            are wanted with a fingerprint of their own.
+        only_served: Make only units of which all logits are stored.
 
     Raises:
+        ConfigError: Units to make hold measurements of a family that the study does not name and the harness does not
+            have: one of the user's own, which would be lost.
         DataError: A data set or condition cannot be read.
+        ValueError: A family cannot be loaded.
     """
-    wanted = wanted_settings(study, library)
-    connection = duckdb.connect() if store is None else store.connection
-    connection.register("wanted_units", _wanted_units(study, selections))
-    connection.register("wanted_rows", _rows_table(wanted))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE plan AS {_plan_query(has_store=store is not None)}")
-    chosen = "state IN (" + ", ".join(f"'{state}'" for state in make) + ")"
-    to_do = connection.sql(
-        f"SELECT {_UNIT}, present, families, attempt FROM plan WHERE {chosen} "
-        "ORDER BY source, space, arch_index, dataset, hp, seed, protocol, condition, severity"
-    ).to_arrow_table()
-    return Plan(_counts(connection), to_do, wanted)
+    wanted = wanted_settings(study, library, stored_as)
+    places = {member.name: place for place, member in zip(study.families, label_families(study.families), strict=True)}
+    states = find_states(study, selections, wanted, store, stored_as)
+    to_do = states.to_do(make, only_served=only_served)
+    _refuse_to_lose(to_do, places)
+    counts = states.counts()
+    n_chosen = sum(getattr(count, state) for count in counts for state in make)
+    return Plan(counts, to_do, wanted, places, n_chosen - to_do.num_rows)
 
 
-def wanted_settings(study: Study, library: Library) -> dict[tuple[Any, ...], Wanted]:
-    """Return what the units of every setting (dataset, protocol, condition, severity) of a study must hold.
-
-    A condition that does not serve a data set makes no setting.
-    """
-    return {
-        (dataset, name, condition, severity): _wanted(study, library, PROTOCOLS[name], dataset, condition, severity)
-        for dataset in study.datasets
-        for name in study.protocols
-        for condition, severity in study.conditions
-        if library.serves(condition, dataset)
-    }
-
-
-def _wanted(
-    study: Study, library: Library, protocol: AbstractProtocol, dataset: str, condition: str, severity: int
-) -> Wanted:
-    test = library.load(dataset, "test")
-    shifted = None if condition == UNSHIFTED else library.shifted(dataset, condition, severity)
-    rows = tuple(
-        WantedRow(variant, row_fingerprint(protocol, test, shifted, variant, PRECISION))
-        for variant in protocol.variants(study)
-    )
-    of_labels = study.families if shifted is None or shifted.labels is not None else ()
-    of_shift = () if shifted is None else (OOD_FAMILY.name,)
-    return Wanted(rows, tuple(sorted((*of_labels, *of_shift))))
-
-
-def _rows_table(wanted: Mapping[tuple[Any, ...], Wanted]) -> pa.Table:
-    """The wanted rows of every setting as a table, each with the fingerprint and the families of its unit."""
-    records = [
-        {
-            **dict(zip(SETTING, setting, strict=True)),
-            "split": row.variant.split,
-            "split_seed": row.variant.split_seed,
-            "label_set": row.variant.label_set,
-            "calibrator": row.variant.calibrator,
-            "fingerprint": row.fingerprint,
-            "unit_fingerprint": unit_fingerprint(r.fingerprint for r in unit.rows),
-            "wanted_families": list(unit.families),
-            "wanted_tags": [family(name).tag for name in unit.families],
-        }
-        for setting, unit in wanted.items()
-        for row in unit.rows
-    ]
-    return pa.Table.from_pylist(records)
-
-
-def _wanted_units(study: Study, selections: Sequence[Selection]) -> pa.Table:
-    """Every combination of model and setting that is wanted, as a table.
-
-    Of protocols that take the first seed alone, all seeds where it is not known; the workers know.
-    """
-    axes = duckdb.connect()
-    models = pa.concat_tables(
-        pa.table(
-            {
-                "source": pa.array([s.source] * len(s.arch_indices), pa.string()),
-                "space": pa.array([s.space] * len(s.arch_indices), pa.string()),
-                "arch_index": pa.array(s.arch_indices, pa.int32()),
-                "hp": pa.array([hp] * len(s.arch_indices), pa.string()),
-            }
+def _refuse_to_lose(to_do: pa.Table, places: Mapping[str, str]) -> None:
+    """Refuse to make units again without a family that they hold, for it is not known where it is defined."""
+    held = set(to_do["families"].combine_chunks().flatten().unique().to_pylist())
+    lost = sorted(held - {*FAMILIES, *OTHER_FAMILIES, *places})
+    if lost:
+        raise ConfigError(
+            f"study.families: networks to be measured hold measurements of the family {', '.join(lost)}, which is none "
+            "of the harness's: add its file or module to study.families, or give another store with results=..."
         )
-        for s in selections
-        for hp in s.hps
-    )
-    first_seeds = [
-        {"source": s.source, "space": s.space, "dataset": dataset, "hp": hp, "first_seed": seed}
-        for s in selections
-        for (dataset, hp), seed in s.first_seeds.items()
-    ]
-    conditions, severities = zip(*study.conditions, strict=True)
-    takes_first = [PROTOCOLS[name].takes_first_seed_only for name in study.protocols]
-    for name, table in (
-        ("models", models),
-        ("first_seeds", pa.Table.from_pylist(first_seeds)),
-        ("datasets", pa.table({"dataset": pa.array(study.datasets, pa.string())})),
-        ("seeds", pa.table({"seed": pa.array(study.seeds, pa.int32())})),
-        ("protocols", pa.table({"protocol": pa.array(study.protocols, pa.string()), "takes_first": takes_first})),
-        ("conditions", pa.table({"condition": conditions, "severity": pa.array(severities, pa.int8())})),
-    ):
-        axes.register(name, table)
-    return axes.sql(
-        f"SELECT {_UNIT} FROM (SELECT * FROM models, datasets, seeds, protocols, conditions) "
-        "LEFT JOIN first_seeds USING (source, space, dataset, hp) "
-        "WHERE NOT takes_first OR seed = coalesce(first_seed, seed)"
-    ).to_arrow_table()
-
-
-def _plan_query(*, has_store: bool) -> str:
-    """Every wanted unit with its state, the families to measure and the number of the next attempt."""
-    settings = (
-        f"SELECT {_SETTING}, any_value(unit_fingerprint) AS fingerprint, count(*) AS n_rows, "
-        f"any_value(wanted_families) AS wanted_families FROM wanted_rows GROUP BY {_SETTING}"
-    )
-    if not has_store:
-        return (
-            f"WITH settings AS ({settings}) SELECT {_UNIT}, 'missing' AS state, []::VARCHAR[] AS present, "
-            f"wanted_families AS families, 1 AS attempt FROM wanted_units JOIN settings USING ({_SETTING})"
-        )
-    return f"""
-        WITH settings AS ({settings}),
-        found AS (
-            SELECT {_UNIT},
-                   list(DISTINCT fingerprint) FILTER (list_has_all(families, wanted_tags)) AS present,
-                   list_distinct(flatten(list(families))) AS measured
-            FROM committed_measurements JOIN wanted_rows USING ({_SETTING}, {_VARIANT}, fingerprint)
-            GROUP BY {_UNIT}
-        ),
-        failed AS (
-            SELECT {_UNIT}, fingerprint, max(attempt) AS attempts
-            FROM committed_failures WHERE kind <> 'absent' GROUP BY {_UNIT}, fingerprint
-        ),
-        absent AS (
-            SELECT {_UNIT}, max(attempt) AS visits
-            FROM committed_failures WHERE kind = 'absent' GROUP BY {_UNIT}
-        )
-        SELECT {_UNIT},
-               CASE WHEN len(present) = n_rows THEN 'done' WHEN attempts IS NOT NULL THEN 'failed'
-                    WHEN visits IS NOT NULL THEN 'absent' ELSE 'missing' END AS state,
-               coalesce(present, []) AS present,
-               list_sort(list_distinct(list_concat(wanted_families,
-                   list_transform(coalesce(measured, []), lambda f: split_part(f, '@', 1))))) AS families,
-               greatest(coalesce(attempts, 0), coalesce(visits, 0)) + 1 AS attempt
-        FROM wanted_units JOIN settings USING ({_SETTING})
-             LEFT JOIN found USING ({_UNIT})
-             LEFT JOIN failed USING ({_UNIT}, fingerprint)
-             LEFT JOIN absent USING ({_UNIT})
-    """
-
-
-def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[PartitionCount, ...]:
-    states = ("done", "missing", "failed", "absent")
-    counted = ", ".join(f"count(*) FILTER (state = '{state}')" for state in states)
-    found = connection.sql(
-        f"SELECT space, dataset, protocol, count(*), {counted} FROM plan GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
-    return tuple(PartitionCount(*row) for row in found)

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from harness import calibrators
-from harness.calibrators import AbstractCalibrator
-from harness.datasets import ImageSet, Normalisation, Split
+from harness.calibrators import Calibrator
+from harness.datasets import ORIGINAL, AnyTestSet, Normalisation, Split, seeds_of
 from harness.metrics import Measured, measure_as_published, measure_with_reasons
 from harness.values import Study, Variant
 
@@ -35,15 +35,15 @@ class AbstractProtocol(ABC):
         """Return the rows that a unit of a study must have."""
 
     @abstractmethod
-    def normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+    def normalisation(self, test: AnyTestSet, calibrator: str) -> Normalisation:
         """Return the constants with which images are shown for the rows of a calibrator."""
 
     @abstractmethod
-    def shifted_normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+    def shifted_normalisation(self, test: AnyTestSet, calibrator: str) -> Normalisation:
         """Return the constants with which images of other conditions are shown for the rows of a calibrator."""
 
     @abstractmethod
-    def calibrator(self, name: str) -> AbstractCalibrator:
+    def calibrator(self, name: str) -> Calibrator:
         """Return the calibrator of that name."""
 
     @abstractmethod
@@ -75,20 +75,20 @@ class CleanProtocol(AbstractProtocol):
         return [
             Variant(split, split_seed, label_set, calibrator)
             for split in study.splits
-            for split_seed in study.split_seeds
+            for split_seed in seeds_of(split, study.split_seeds)
             for label_set in study.label_sets
             for calibrator in study.calibrators
         ]
 
-    def normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+    def normalisation(self, test: AnyTestSet, calibrator: str) -> Normalisation:
         """Return the constants of the training."""
         return test.normalisation
 
-    def shifted_normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+    def shifted_normalisation(self, test: AnyTestSet, calibrator: str) -> Normalisation:
         """Return the constants of the training, on which the network relies whatever it is shown."""
         return test.normalisation
 
-    def calibrator(self, name: str) -> AbstractCalibrator:
+    def calibrator(self, name: str) -> Calibrator:
         """Return the calibrator of that name."""
         return calibrators.get(name)
 
@@ -111,7 +111,7 @@ class PaperProtocol(AbstractProtocol):
     """
 
     SPLIT = ("random20", 42)
-    LABEL_SET = "original"
+    LABEL_SET = ORIGINAL
 
     @property
     def name(self) -> str:
@@ -128,17 +128,17 @@ class PaperProtocol(AbstractProtocol):
         known = calibrators.names(protocol=self.name)
         return [Variant(*self.SPLIT, self.LABEL_SET, name) for name in study.calibrators if name in known]
 
-    def normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+    def normalisation(self, test: AnyTestSet, calibrator: str) -> Normalisation:
         """Return the published constants of the data set, for cifar100 others after calibration than before."""
         if test.published is None:
             return test.normalisation
         return test.published.pre if calibrator == "none" else test.published.post
 
-    def shifted_normalisation(self, test: ImageSet, calibrator: str) -> Normalisation:
+    def shifted_normalisation(self, test: AnyTestSet, calibrator: str) -> Normalisation:
         """Return the published constants of cifar10, with which the study showed SVHN and CIFAR-10-C."""
         return test.normalisation if test.published is None else test.published.post
 
-    def calibrator(self, name: str) -> AbstractCalibrator:
+    def calibrator(self, name: str) -> Calibrator:
         """Return the study's form of the calibrator of that name."""
         return calibrators.get(name, protocol=self.name)
 

@@ -126,3 +126,16 @@ def test_a_changed_file_gets_rows_of_its_own(arguments, rows, tmp_path):
     store = open_store(f"{root}/store")
     assert len(set(store.sql("SELECT fingerprint FROM measurements WHERE condition = 'same'").df()["fingerprint"])) == 4
     assert main(["verify", *arguments]) == 0
+
+
+def test_made_corruptions_are_measured_without_any_download(overrides, tmp_path):
+    arguments = [*overrides, f"results={tmp_path}", "study.spaces=[sss]", "limit=1", "study.seeds=[777]"]
+    conditions = "study.conditions=[unshifted,made_contrast]"
+    assert main(["run", *arguments, conditions]) == 0
+    assert main(["verify", *arguments, conditions]) == 0
+    rows = open_store(f"{tmp_path}/store").measurements(calibrator="none").df().sort_values("severity")
+    assert rows["condition"].tolist() == ["unshifted", *["made_contrast"] * 5]
+    assert rows["severity"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert set(rows["n_samples"]) == set(rows["n_shifted"].dropna()) == {720}
+    assert rows["fingerprint"].is_unique
+    assert rows["acc"].iloc[0] > rows["acc"].iloc[-1], "hardly any contrast is left"

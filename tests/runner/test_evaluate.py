@@ -5,17 +5,18 @@ import pytest
 import torch
 
 from harness import datasets, spaces
-from harness.archives import Trial, open_archive, record_dict, write_record
+from harness.archives import NewTrial, Trial, open_archive, record_dict, weights_hash, write_record
 from harness.datasets import Library
 from harness.metrics import measure, softmax
 from harness.runner.evaluate import Context, evaluate
 from harness.runner.fingerprint import row_fingerprint
-from harness.runner.inference import Inference, accuracy_gate, weights_hash
+from harness.runner.inference import Inference
+from harness.runner.model import accuracy_gate
 from harness.runner.protocols import PROTOCOLS
 from harness.values import FailureKind, ModelKey, Parcel, UnitKey, Variant, WantedRow, WantedUnit
 from harness.zoo import TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
-from harness.zoo.training import NewTrial, initialised
+from harness.zoo.training import initialised
 
 INDEX = spaces.get("tss").arch_index(topology("NNN1NN"))
 

@@ -5,15 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from harness.cli.interrupts import draining
 from harness.cli.main import main
+from harness.runner.cluster import local_ray
 from harness.store import open_store
 from harness.store.audit import check_files, check_rows
 from harness.store.files import StoreRoot
-from harness.store.live import live_workers
+from harness.store.live import live_runs, live_workers, run_beats
 
 SLOW = ["study.split_seeds=[1,2,3,4,5,6,7,8,9,10,11,12]", "runner.workers=2", "runner.parcel_records=1"]
 DEADLINE_S = 120
@@ -82,6 +84,49 @@ def test_a_killed_worker_is_replaced(arguments, undisturbed, tmp_path):
     assert process.returncode == 0, output
     assert measured(tmp_path).equals(undisturbed)
     assert_sound(tmp_path)
+
+
+def test_a_killed_driver_leaves_nothing_that_the_next_run_does_not_clear(arguments, undisturbed, tmp_path):
+    store = tmp_path / "store"
+    with start(arguments, tmp_path) as process:
+        wait_for(lambda: (store / "store.json").exists() and live_workers(StoreRoot.existing(store)), process)
+        folder = folder_of_ray(process.pid)
+        process.send_signal(signal.SIGKILL)
+    root = StoreRoot.existing(store)
+    assert folder.exists()
+    assert len(run_beats(root)) == 1
+    assert live_runs(root) == [], "a driver that is gone is not at work, however young its heartbeat is"
+    assert main(["run", *arguments, f"results={tmp_path}"]) == 0
+    assert not (folder / "driver.lock").exists()
+    assert run_beats(root) == []
+    assert measured(tmp_path).equals(undisturbed)
+
+
+def folder_of_ray(driver):
+    """The folder that a driver has made for its Ray: the one in which it holds a lock."""
+    held = [Path(os.readlink(link)) for link in Path(f"/proc/{driver}/fd").iterdir() if link.exists()]
+    (lock,) = [path for path in held if path.name.startswith("driver.lock")]
+    return lock.parent
+
+
+def test_a_ray_at_work_is_left_alone(arguments, tmp_path):
+    with start(arguments, tmp_path) as process:
+        wait_for(lambda: committed(tmp_path), process)
+        process.send_signal(signal.SIGSTOP)  # so that it does not end before the other has started
+        with local_ray(1):
+            assert folder_of_ray(process.pid).exists()
+        process.send_signal(signal.SIGCONT)
+        output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+
+
+def test_two_drivers_on_one_store_make_the_same(arguments, undisturbed, tmp_path):
+    with start(arguments, tmp_path) as one, start(arguments, tmp_path) as other:
+        outputs = [process.communicate(timeout=DEADLINE_S)[0] for process in (one, other)]
+    assert (one.returncode, other.returncode) == (0, 0), outputs
+    assert measured(tmp_path).equals(undisturbed)
+    assert_sound(tmp_path)
+    assert main(["verify", *arguments, f"results={tmp_path}"]) == 0
 
 
 def test_a_terminated_run_stops_early_and_resumes(arguments, undisturbed, tmp_path):

@@ -7,9 +7,9 @@ import pytest
 
 from harness import spaces
 from harness.datasets import Library
-from harness.errors import ConfigError
-from harness.runner.plan import Selection, halve, make_plan
-from harness.runner.selection import arch_indices
+from harness.runner.part import Part, in_part
+from harness.runner.plan import halve, make_plan
+from harness.runner.selection import Selection
 from harness.store import StoreRoot, open_store
 from harness.store.writer import unit_columns, variant_columns, write_failures, write_measurements
 from harness.values import Failure, FailureKind, Study
@@ -71,6 +71,34 @@ def test_parcels_hold_whole_records_of_one_archive_in_index_order():
     assert [p.space for p in parcels] == ["sss", "tss", "tss", "tss"]
 
 
+def test_the_size_of_parcels_follows_from_the_plan_alone():
+    assert plan_of().parcel_records(64) == 1, "13 records: each is a parcel"
+    full = plan_of(selections=[selection(indices=range(15625))])
+    assert full.n_records == 15625
+    assert full.parcel_records(1000) == 62, "256 parcels"
+    assert full.parcel_records(40) == 40
+
+
+def test_parts_are_disjoint_balanced_and_whole_together():
+    indices = np.arange(15625)
+    masks = [in_part("tss", indices, Part(k, 8)) for k in range(1, 9)]
+    assert np.array_equal(np.sum(masks, axis=0), np.ones(15625)), "each architecture is in one part"
+    sizes = np.array([mask.sum() for mask in masks])
+    assert abs(sizes - 15625 / 8).max() < 4 * np.sqrt(15625 / 8), "within four standard deviations of a fair draw"
+    assert in_part("tss", indices[100:200], Part(3, 8)).tolist() == masks[2][100:200].tolist(), "whatever else there is"
+    assert in_part("sss", indices, Part(3, 8)).tolist() != masks[2].tolist()
+    assert in_part("tss", indices, Part(1, 1)).all()
+
+
+def test_the_plan_of_the_whole_published_study_is_small():
+    """All 117,702 networks, three seeds, both protocols: memory by the tables that hold a row for each unit."""
+    study = replace(STUDY, datasets=("digits",), seeds=(777, 888, 999), protocols=("clean", "paper"))
+    full = [selection(indices=spaces.get("tss").representatives()), selection("sss", range(32768))]
+    plan = plan_of(study, selections=full)
+    assert len(plan) == (6466 + 32768) * 4
+    assert plan.to_do.nbytes / len(plan) < 40, "bytes a unit: names are stored once"
+
+
 def test_the_same_study_gives_the_same_parcels_whatever_the_order_of_its_lists():
     turned = replace(STUDY, seeds=(888, 777), calibrators=("temperature", "none"))
     one, other = list(plan_of().parcels(4)), list(plan_of(turned).parcels(4))
@@ -83,12 +111,12 @@ def test_done_is_all_wanted_rows_with_the_wanted_fingerprint_and_families(root):
     write_measurements(root, rows_of(whole), "r")
     write_measurements(root, rows_of(half, rows=half.rows[:1]), "r")
     write_measurements(root, [{**row, "fingerprint": "0" * 32} for row in rows_of(stale)], "r")
-    write_measurements(root, rows_of(other_family, families=["mine@1"]), "r")
+    write_measurements(root, rows_of(other_family, families=["sharpness@1"]), "r")
     plan = plan_of(store=open_store(str(root.path)))
     missing = {unit.key: unit for unit in units_of(plan)}
     assert whole.key not in missing
     assert {half.key, stale.key, other_family.key} <= set(missing)
-    assert missing[other_family.key].families == ("mine", "study"), (
+    assert missing[other_family.key].families == ("sharpness", "study"), (
         "what is there is measured again with what is wanted"
     )
     assert missing[half.key].families == ("study",)
@@ -140,19 +168,3 @@ def test_a_plan_of_the_whole_study_is_made():
     plan = plan_of(replace(STUDY, seeds=(777,)), selections=full)
     assert len(plan) == 6466 + 32768
     assert sum(len(parcel.units) for parcel in plan.parcels(64)) == len(plan)
-
-
-def test_expressions_select_architectures(tmp_path):
-    held = [0, 3, 7, 11, 20]
-    tss = spaces.get("tss")
-    assert arch_indices("all", "tss", held) == held
-    assert arch_indices("3-3,0", "tss", held) == [0, 3]
-    assert arch_indices("representatives", "tss", range(15625)) == sorted(tss.representatives())
-    assert arch_indices("sample:3:7", "tss", held) == arch_indices("sample:3:7", "tss", held[::-1])
-    assert len(arch_indices("sample:3:7", "tss", held)) == 3
-    listed = tmp_path / "list.txt"
-    listed.write_text(f"{tss.arch_str(11)}\n\n3\n")
-    assert arch_indices(f"file:{listed}", "tss", held) == [3, 11]
-    listed.write_text("3\n|oops~0|\n")
-    with pytest.raises(ConfigError, match=r"list.txt, line 2: .*oops"):
-        arch_indices(f"file:{listed}", "tss", held)
