@@ -20,13 +20,18 @@ def console() -> Console:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under column names; numbers stand right, None is left blank."""
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    console().print(table(title, columns, rows))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Return rows under column names, to be printed; numbers stand right, None is left blank."""
+    made = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for i, name in enumerate(columns):
         is_numeric = all(row[i] is None or isinstance(row[i], int | float) for row in rows)
-        table.add_column(Text(name), justify="right" if is_numeric else "left", overflow="fold")
+        made.add_column(Text(name), justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_shown, row))
-    console().print(table)
+        made.add_row(*map(_shown, row))
+    return made
 
 
 def _shown(value: object) -> Text:
@@ -47,6 +52,23 @@ def next_step(*steps: str) -> None:
         say(f"next: {step}")
 
 
+def duration(seconds: float) -> str:
+    """Return a duration as one reads it.
+
+    Example:
+        >>> duration(42.4), duration(61.0), duration(7322.0), duration(200_000.0)
+        ('42 s', '1 min 01 s', '2 h 02 min', '2 d 07 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+
+
 @dataclass
 class Meter:
     """Counts what is done and shows it: one live line on a terminal, a plain line every tenth elsewhere.
@@ -54,10 +76,12 @@ class Meter:
     Attributes:
         what: What is counted, such as ``units``.
         total: How many there are.
+        early: A plain line is also due when so many are done, where each takes long; 0 for none.
     """
 
     what: str
     total: int
+    early: int = 0
     done: int = 0
     note: str = ""
     _start: float = field(default_factory=time.monotonic)
@@ -70,7 +94,7 @@ class Meter:
         self.note = note or ""
         if self._live is not None:
             self._live.update(self._live.task_ids[0], completed=self.done, note=self.note)
-        elif self.done * 10 // max(self.total, 1) > self._printed:
+        elif self.done == self.early or self.done * 10 // max(self.total, 1) > self._printed:
             self._printed = self.done * 10 // max(self.total, 1)
             say(self._line())
 
@@ -79,7 +103,7 @@ class Meter:
         left = (self.total - self.done) / max(rate, 1e-9)
         pace = f"{rate:.1f}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
         note = f", {self.note}" if self.note else ""
-        return f"  {self.done:,}/{self.total:,} {self.what}, {pace}, {left:.0f} s left{note}"
+        return f"  {self.done:,}/{self.total:,} {self.what}, {pace}, {duration(left)} left{note}"
 
 
 @contextmanager

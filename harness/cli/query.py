@@ -1,24 +1,29 @@
 """``harness query "SQL"``: ask the store; the answer is printed, or written as CSV or Parquet."""
 
 import argparse
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from harness.cli.answer import print_answer
 from harness.cli.output import print_table, say
 from harness.config import Settings
 from harness.errors import ConfigError, StoreError
-from harness.metrics import MEASUREMENTS
+from harness.metrics import MEASUREMENTS, REPLICATES_FAMILY, is_own_family, label_families
+from harness.metrics.dictionary import Entry, entries
 from harness.store import open_store
 from harness.store.schema import MEASUREMENT_COLUMNS
 
 _MOST = 100
+_BUILT_IN = {m.name: m for m in (*MEASUREMENTS, *REPLICATES_FAMILY.measurements)}
 
 
 def query(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print or write the answer to a query, or describe the columns; return 0."""
     if arguments.describe:
-        _describe()
+        _describe(settings.study.families, arguments.names)
         return 0
     if arguments.sql is None:
         raise ConfigError('expected a query, such as harness query "SELECT * FROM models", or --describe')
@@ -45,18 +50,60 @@ def _one_statement(sql: str) -> str:
     return sql
 
 
-def _describe() -> None:
-    higher = {m.name: m.higher_is_better for m in MEASUREMENTS}
-    direction = {True: "higher", False: "lower", None: ""}
-    rows = [(c.name, str(c.type), c.unit, direction[higher.get(c.name)], c.meaning) for c in MEASUREMENT_COLUMNS]
-    print_table("columns of measurements", ("column", "type", "unit", "better", "meaning"), rows)
+def _describe(families: Sequence[str], names: Sequence[str]) -> None:
+    """Print what the columns of the store mean, those of the user's own families that are named among them.
+
+    Args:
+        families: The families of the study.
+        names: Columns; none for all, the like of which then share a line.
+
+    Raises:
+        ConfigError: There is no such column.
+    """
+    others = [(c.name, str(c.type), c.unit, c.meaning) for c in MEASUREMENT_COLUMNS if c.name not in _BUILT_IN]
+    own = [m for member in label_families(families) if is_own_family(member) for m in member.measurements]
+    rows = (
+        [(m.name, *_described(entry)) for m in _BUILT_IN.values() for entry in entries([m])]
+        if names
+        else [(entry.name, *_described(entry)) for entry in entries(_BUILT_IN.values())]
+    )
+    rows += [(f"own['{m.name}']", *_described(entry)) for m in own for entry in entries([m])]
+    if names:
+        _refuse_unknown(names, [row[0] for row in (*others, *rows)])
+        others, rows = ([row for row in table if row[0] in names] for table in (others, rows))
+    if others:
+        print_table("columns of measurements", ("column", "type", "unit", "meaning"), others)
+    if rows:
+        print_table("measurements, a column each", ("column", "unit", "range", "better", "meaning"), rows)
+
+
+def _refuse_unknown(names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "`harness query --describe` lists all"
+            raise ConfigError(f"no column {name}; {hint}")
+
+
+def _described(entry: Entry) -> tuple[str, str, str, str]:
+    meaning = "; ".join(filter(None, (entry.definition, entry.formula, entry.legend)))
+    return entry.unit, entry.range, entry.better, meaning
 
 
 def _print(relation: duckdb.DuckDBPyRelation) -> None:
-    rows = relation.limit(_MOST + 1).fetchall()
-    print_table("", relation.columns, rows[:_MOST])
+    rows = _with_zones_as_text(relation).limit(_MOST + 1).fetchall()
+    print_answer(relation.columns, rows[:_MOST])
     if len(rows) > _MOST:
         say(f"... the first {_MOST} rows; --out FILE.csv or FILE.parquet writes all")
+
+
+def _with_zones_as_text(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Return the rows with times of a zone as text: to give them to Python, DuckDB needs the package pytz.
+
+    Columns are named by their places, for two may have one name.
+    """
+    has_zone = ("WITH TIME ZONE" in str(kind) for kind in relation.types)
+    return relation.project(", ".join(f"#{i}::VARCHAR" if cast else f"#{i}" for i, cast in enumerate(has_zone, 1)))
 
 
 def _write(relation: duckdb.DuckDBPyRelation, path: Path) -> None:

@@ -2,23 +2,36 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
-from harness.archives import Archive, Record, open_archive, source_name
+from harness.archives import (
+    Archive,
+    Record,
+    Summary,
+    find_index,
+    logs_only,
+    open_archive,
+    record_summary,
+    summary,
+)
+from harness.cli.output import say
 from harness.config import ArchiveSetting, Settings
 from harness.errors import ConfigError, DataError
+from harness.networks import require_precision
 from harness.runner import cluster, local
 from harness.runner.options import RunnerOptions
 from harness.runner.placement import Place
-from harness.runner.plan import Selection, select
+from harness.runner.plan import Plan
 from harness.runner.protocols import PROTOCOLS
-from harness.runner.selection import arch_indices
+from harness.runner.selection import Selection, arch_indices, select
 from harness.store import open_store
-from harness.store.files import is_unused
+from harness.store.files import StorePath, is_unused
 from harness.store.reader import Store
 from harness.values import Study
+
+_MOST_STRIPPED = 8
+"""Records without weights after which an archive without an index is taken to hold none."""
 
 
 def selections(settings: Settings) -> list[Selection]:
@@ -34,7 +47,8 @@ def selections(settings: Settings) -> list[Selection]:
     for setting in settings.archives:
         archive = open_setting(setting, settings)
         indices = chosen_indices(archive, settings)
-        found.append(select(study, archive, archive_source(setting, archive), indices, _first_readable(archive)))
+        source, common = archive_source(setting, archive), _summary(archive, settings)
+        found.append(select(study, archive, source, indices, common, settings.part))
     held = {key for selection in found for key in selection.first_seeds}
     _among("study.hps", study.hps, {hp for _, hp in held})
     _among("study.datasets", study.datasets, {dataset for dataset, _ in held})
@@ -59,9 +73,14 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
     """Open the archive of a space.
 
     Raises:
-        ConfigError: It is the zoo, which is not trained yet.
+        ConfigError: It is the zoo, which is not trained yet, or has no networks of the space.
         DataError: It is missing, damaged or empty.
     """
+    if setting.is_zoo and setting.space not in settings.zoo_spaces:
+        raise ConfigError(
+            f"study.spaces asks for {setting.space}, of which the zoo has no networks: zoo.spaces lists "
+            f"{', '.join(settings.zoo_spaces)}"
+        )
     path = settings.archive_path(setting)
     if setting.is_zoo and not path.exists():
         raise ConfigError(
@@ -74,15 +93,59 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
     return archive
 
 
-def _first_readable(archive: Archive) -> Record:
-    """Return the first record that can be read; a damaged one becomes a failure row in the run."""
-    reasons = []
+def _summary(archive: Archive, settings: Settings) -> Summary:
+    """Return what the records of an archive have in common, from its index, or without one from its first record."""
+    found = find_index(archive, settings.archive_cache)
+    if found.is_current:
+        try:
+            return summary(found.table)
+        except ValueError as error:
+            raise DataError(f"{archive.path}: none of its {len(archive.held)} records can be read: {error}") from error
+    if found.is_outdated:
+        why = found.problem or f"out of date: {found.n_changed:,} records are new, changed or gone"
+        say(f"the index of {archive.path} is not used, {why}; `harness archive index` renews it")
+    return record_summary(_typical_record(archive))
+
+
+def _typical_record(archive: Archive) -> Record:
+    """Return the first record that can be read and holds weights, or after some that hold none the first of these.
+
+    A damaged one, or one without weights among others, becomes a failure row in the run.
+    """
+    reasons, stripped = list[str](), list[Record]()
     for index in archive.held:
         try:
-            return archive.record(index)
+            record = archive.record(index)
         except DataError as error:
             reasons.append(str(error))
+            continue
+        if record.has_weights:
+            return record
+        stripped.append(record)
+        if len(stripped) == _MOST_STRIPPED:
+            break
+    if stripped:
+        return stripped[0]
     raise DataError(f"{archive.path}: none of its {len(archive.held)} records can be read; the first: {reasons[0]}")
+
+
+def logs_only_notes(plan: Plan, chosen: Sequence[Selection], study: Study) -> list[str]:
+    """Return what is to be said of archives that hold logs and no weights of a kind of networks to be evaluated."""
+    to_infer = plan.to_infer
+    found = [
+        (selection, [pair for pair in selection.logs_only(study) if (selection.space, *pair) in to_infer])
+        for selection in chosen
+    ]
+    return [_logs_only_note(selection, pairs) for selection, pairs in found if pairs]
+
+
+def _logs_only_note(selection: Selection, pairs: Sequence[tuple[str, str]]) -> str:
+    where = f"archives.{selection.space}: {selection.source}"
+    if selection.with_weights:
+        listed = ", ".join(f"{dataset} hp {hp}" for dataset, hp in pairs)
+        return f"{where}: none of its records holds weights of {listed}: leave that out of study.hps or study.datasets"
+    looked = "" if selection.seeds else "; if it holds some all the same, `harness archive index` finds them"
+    return f"{where}: {logs_only(selection.source)}{looked}"
 
 
 def _check_first_seeds(study: Study, found: Sequence[Selection]) -> None:
@@ -103,7 +166,7 @@ def archive_source(setting: ArchiveSetting, archive: Archive) -> str:
     Raises:
         ConfigError: Its folder has none and the setting gives none.
     """
-    source = setting.source or source_name(archive.path)
+    source = setting.source or archive.source
     if source is None:
         raise ConfigError(
             f"cannot tell the archive's name from its folder {archive.path} (expected NATS-... or zoo-...): rows are "
@@ -115,14 +178,19 @@ def archive_source(setting: ArchiveSetting, archive: Archive) -> str:
 def _among(key: str, wanted: Sequence[str], held: set[str]) -> None:
     absent = [value for value in wanted if value not in held]
     if absent:
-        raise ConfigError(f"{key}: no archive has {', '.join(absent)}; the archives have {', '.join(sorted(held))}")
+        listed = sorted(held)
+        first = f"'{listed[0]}'" if listed[0].isdecimal() else listed[0]  # a budget such as 01 is text
+        raise ConfigError(
+            f"{key}: no archive has {', '.join(absent)}; the archives have {', '.join(listed)}: write for instance "
+            f'"{key}=[{first}]"'
+        )
 
 
-def existing_store(path: Path) -> Store | None:
+def existing_store(path: StorePath) -> Store | None:
     """Open the store, or return None where nothing was stored yet.
 
     Raises:
-        StoreError: The folder is something else or a store of another version.
+        StoreError: The place is something else, a store of another version, or cannot be reached.
     """
     return None if is_unused(path) else open_store(str(path))
 
@@ -139,11 +207,37 @@ def require_device(device: str) -> None:
         raise ConfigError(f"runner.device: {device!r} is not available on this machine; runner.device=cpu always is")
 
 
+def require_arithmetic(settings: Settings) -> None:
+    """Refuse a precision that the device of the inferences has not.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    try:
+        require_precision(settings.study.precision, settings.runner.device)
+    except ValueError as error:
+        raise ConfigError(f"study.{error}") from error
+
+
+def require_worker_device(options: RunnerOptions) -> None:
+    """Refuse a device that workers on this machine would lack; of those on a cluster, its GPUs are counted later.
+
+    Raises:
+        ConfigError: It is not there.
+    """
+    if not options.joins_cluster:
+        require_device(options.device)
+
+
 @contextmanager
 def placing(options: RunnerOptions) -> Iterator[Place]:
-    """Give the function that places work as the settings ask; ends what it started."""
+    """Give the function that places work as the settings ask; ends what it started, and leaves what it joined.
+
+    Raises:
+        ConfigError: A cluster does not answer, or has not the room that is asked for.
+    """
     if options.kind == "local":
         yield local.place
         return
-    with cluster.local_ray(options.workers):
-        yield cluster.RayPlace(options.workers, options.attempts)
+    with cluster.ray_place(options, torch.cuda.device_count()) as place:
+        yield place

@@ -1,56 +1,75 @@
 """``harness status``: what the store holds, what has failed and who is at work, from the store alone."""
 
 import argparse
+import json
+import sys
+from typing import Any
 
+from harness.cli.causes import find_causes, print_causes
 from harness.cli.output import next_step, print_table, say
+from harness.cli.watch import print_runs, watch
 from harness.config import Settings
 from harness.errors import DataError
-from harness.runner.plan import wanted_settings
-from harness.store import open_store
+from harness.runner.wanted import wanted_settings
+from harness.store import StoreRoot, open_store
 from harness.store.audit import gate_counts
-from harness.store.live import live_workers
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, key_names
-from harness.values import unit_fingerprint
+from harness.store.views import PASSES_GATE
+from harness.store.watching import watch_runs
 
-_MOST = 20
+_COUNTED = ("space", "dataset", "hp", "protocol", "condition", "severity", "models", "rows")
 
 
-def status(settings: Settings, _: argparse.Namespace) -> int:
+def status(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print the state of the store; return 0, or 1 if units have failed."""
+    if arguments.watch:
+        return watch(StoreRoot.existing(settings.store), arguments.every)
     store = open_store(str(settings.store))
-    model = ", ".join(key_names(MODEL_KEY))
-    rows = store.sql(
-        f"SELECT space, dataset, hp, protocol, condition, severity, count(DISTINCT ({model})) AS models, count(*) AS n"
-        " FROM all_measurements WHERE gate IS DISTINCT FROM 'fail' GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
-    columns = ("space", "dataset", "hp", "protocol", "condition", "severity", "models", "rows")
-    print_table(f"measurements in {settings.store}", columns, rows)
+    if arguments.json:
+        return _print_json(store)
+    rows = _measurement_counts(store)
+    print_table(f"measurements in {settings.store}", _COUNTED, rows)
     print_gate(store)
-    for beat in live_workers(store.root):
-        say(f"worker {beat.worker} of run {beat.run_id}: {beat.units_done} units done, {beat.units_failed} failed")
+    print_runs(watch_runs(store.root))
     n_absent = len(store.failures(kind="absent").fetchall())
     say(f"absent: {n_absent} units whose model the archive lacks, or holds with another first seed than planned")
-    relation = store.failures(kind="failed", **_of_these_settings(settings)).order("ALL")
-    failed = relation.fetchall()  # once: a relation keeps no result and would be computed again
-    others = len(store.failures(kind="failed").fetchall()) - len(failed)
-    if others:
-        say(f"failed under other settings than these: {others} units, in the table `failures` of the store")
-    if not failed:
-        say("failed: none")
-        return 0
-    _print_failed(settings, relation.columns, failed)
-    return 1
+    return _print_failed(settings, store)
 
 
-def _of_these_settings(settings: Settings) -> dict[str, list[str]]:
-    """Return a filter for the failures of the study; none where its data sets are not at hand, as on a laptop."""
+def _measurement_counts(store: Store) -> list[tuple[Any, ...]]:
+    model = ", ".join(key_names(MODEL_KEY))
+    return store.sql(
+        f"SELECT space, dataset, hp, protocol, condition, severity, count(DISTINCT ({model})) AS models, count(*) AS n"
+        f" FROM all_measurements WHERE {PASSES_GATE} GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+
+
+def _print_json(store: Store) -> int:
+    """Print the state of the store as one JSON document; docs/store.md lists its keys. Exit codes as in `status`."""
+    failures = store.sql(
+        "SELECT kind, stage, type, count(*) AS n_units FROM failures GROUP BY ALL "
+        "ORDER BY n_units DESC, kind, stage, type"
+    )
+    causes = [dict(zip(failures.columns, row, strict=True)) for row in failures.fetchall()]
+    document = {
+        "store": str(store.root.path),
+        "runs": [state.as_json() for state in watch_runs(store.root)],
+        "measurements": [dict(zip(_COUNTED, row, strict=True)) for row in _measurement_counts(store)],
+        "gate": gate_counts(store),
+        "failures": causes,
+    }
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    return int(any(cause["kind"] == "failed" for cause in causes))
+
+
+def _fingerprints_of_study(settings: Settings) -> set[str] | None:
+    """Return those of the study's units; None where its data sets are not at hand, as on a laptop."""
     try:
-        wanted = wanted_settings(settings.study, settings.library).values()
+        return {unit.fingerprint for unit in wanted_settings(settings.study, settings.library).values()}
     except DataError as error:
-        say(f"failures of all settings are shown, for those of this study need its data: {error}")
-        return {}
-    return {"fingerprint": [unit_fingerprint(row.fingerprint for row in unit.rows) for unit in wanted]}
+        say(f"failures of all settings are taken for this study's, for telling them apart needs its data: {error}")
+        return None
 
 
 def print_gate(store: Store) -> None:
@@ -59,10 +78,19 @@ def print_gate(store: Store) -> None:
     say(f"accuracy gate: {counts or 'no models'}")
 
 
-def _print_failed(settings: Settings, columns: list[str], failed: list[tuple[object, ...]]) -> None:
-    wanted = ("source", "space", "arch_index", "dataset", "hp", "seed", "stage", "type", "message")
-    rows = [[str(dict(zip(columns, row, strict=True))[name]) for name in wanted] for row in failed[:_MOST]]
-    print_table(f"failed: {len(failed)} units", wanted, rows)
-    if len(failed) > _MOST:
-        say(f"... and {len(failed) - _MOST} more, in the table `failures` of the store")
+def _print_failed(settings: Settings, store: Store) -> int:
+    """Print why units of the store have failed, those of these settings first; return 1 if there are any of these."""
+    if not len(store.failures(kind="failed").limit(1).fetchall()):
+        say("failed: none")
+        return 0
+    causes = find_causes(store, _fingerprints_of_study(settings))
+    print_causes(causes)
+    every = 'query "FROM failures"'
+    say(f"{settings.command(every)} has every unit")
+    n_others = sum(cause.n_units for cause in causes if not cause.is_of_study)
+    if n_others:
+        say(f"{n_others} of these failed under other settings than these, which `retry` tries again when it is given")
+    if all(not cause.is_of_study for cause in causes):
+        return 0
     next_step(f"mend the cause, then {settings.command('retry')}")
+    return 1

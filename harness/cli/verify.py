@@ -10,27 +10,32 @@ from harness.cli.status import print_gate
 from harness.config import Settings
 from harness.runner.plan import Plan, make_plan
 from harness.store import StoreRoot
-from harness.store.audit import Finding, check_files, check_gate, check_rows, count_duplicates, remove_leftovers
+from harness.store.audit import check_files, check_gate, count_duplicates, remove_leftovers
+from harness.store.consistency import check_store
 from harness.store.reader import Store
+from harness.values import Finding
 
 
 def verify(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print what is wrong with the store; return 0 if nothing is, else 1."""
     root = StoreRoot.existing(settings.store)
     if arguments.clean:
-        say(f"removed {remove_leftovers(root)} leftovers of killed writers")
-    n_findings, verdict = _print_findings(check_files(root)), ""
+        removed = remove_leftovers(root)
+        for path in removed:
+            say(f"removed {path}")
+        say(f"removed {len(removed)} leftovers of killed processes")
+    n_findings, verdict = print_findings(check_files(root)), ""
     if n_findings:
         say("the rows and the plan are checked once the files are sound")
     else:
         store = Store(root)
-        n_findings += _print_findings(check_rows(store))
-        n_findings += _print_findings(check_gate(store, settings.test_sets()))
+        n_findings += print_findings(check_store(store))
+        n_findings += print_findings(check_gate(store, settings.test_sets(), settings.study.precision))
         print_gate(store)
         say(f"{count_duplicates(store)} equal duplicate rows (legal: two drivers or an orphan worker)")
         plan = make_plan(settings.study, selections(settings), settings.library, store)
         print_counts(plan)
-        n_findings += _print_findings(_check_plan(plan, settings))
+        n_findings += print_findings(_check_plan(plan, settings))
         verdict = _verdict(plan, settings)
     if n_findings:
         say(f"verify: {n_findings} violation{'s' * (n_findings > 1)}")
@@ -39,7 +44,7 @@ def verify(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_findings(findings: Iterable[Finding]) -> int:
+def print_findings(findings: Iterable[Finding]) -> int:
     """Print each finding as it comes and return their number."""
     number = 0
     for finding in findings:
@@ -54,7 +59,7 @@ def _verdict(plan: Plan, settings: Settings) -> str:
     if not failed:
         return "the store is sound and complete"
     total = sum(count.total for count in plan.counts)
-    return f"the store is sound; {failed:,} of {total:,} wanted units failed, {settings.command('status')} lists them"
+    return f"the store is sound; {failed:,} of {total:,} wanted units failed, {settings.command('status')} says why"
 
 
 def _check_plan(plan: Plan, settings: Settings) -> list[Finding]:

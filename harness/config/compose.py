@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -15,8 +15,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from harness.config.conversion import convert
 from harness.config.schema import Config
-from harness.config.settings import Settings, convert
+from harness.config.settings import Settings
 from harness.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -51,14 +52,17 @@ def compose(overrides: Sequence[str], conf: Path = CONF) -> Settings:
 
 
 def _quoted(override: str) -> str:
-    """Quote the value of ``study.archs``, whose commas and colons Hydra would read as its own grammar."""
+    """Quote the value of an expression for architectures, whose commas and colons Hydra would read as its grammar."""
     key, _, value = override.partition("=")
-    if key != "study.archs" or not value or value[0] in "'\"":
+    if key not in ("study.archs", "zoo.archs") or not value or value[0] in "'\"":
         return override
     return f"{key}='{value}'"
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise ConfigError(f"expected KEY=VALUE, got {override!r}; keys and their meaning: {CONF / 'config.yaml'}")
     try:
         return OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
@@ -103,21 +107,40 @@ def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
     causes = [cause for cause in (error, error.__cause__) if cause is not None and str(cause).strip()]
     messages = [str(cause).strip().splitlines()[0] for cause in causes]
     known = _known_keys(conf)
-    written = [override.split("=", 1)[0].lstrip("+~") for override in overrides]
+    parts = [override.partition("=") for override in overrides]
+    written = [(key.lstrip("+~"), value) for key, _, value in parts]
     options = groups(conf)
-    hints = [f"{key}: expected one of {', '.join(options[key])}" for key in written if options.get(key)]
+    hints = [
+        f"{key}: expected one of {', '.join(options[key])}"
+        for key, value in written
+        if options.get(key) and value not in options[key]
+    ]
     hints += [
         f"{key}: did you mean {' or '.join(near)}?" if near else f"{key}: unknown key"
-        for key in written
+        for key, _ in written
         if key not in known
         for near in [difflib.get_close_matches(key, known, n=2)]
     ]
+    if any("ListConfig" in message for message in messages):
+        messages = ["expected a list"]
+        hints += [f"write {key}=[{value}]" for key, value in written if _is_list(key) and value[:1] != "["]
     return "; ".join([*messages, *hints, f"keys and their meaning: {conf / 'config.yaml'}"])
 
 
+def _is_list(key: str) -> bool:
+    written = _types().get(key)
+    return list in map(get_origin, (written, *get_args(written)))  # also where null is allowed
+
+
 def _known_keys(conf: Path) -> set[str]:
-    known = {*groups(conf), *(field.name for field in fields(Config))}
+    return {*groups(conf), *_types()}
+
+
+def _types() -> dict[str, object]:
+    """Return the type of every key of the schema, ``study`` and ``study.datasets`` alike."""
+    found: dict[str, object] = {}
     for node in fields(Config):
+        found[node.name] = node.type
         if isinstance(node.type, type) and is_dataclass(node.type):
-            known |= {f"{node.name}.{key.name}" for key in fields(node.type)}
-    return known
+            found |= {f"{node.name}.{key.name}": key.type for key in fields(node.type)}
+    return found

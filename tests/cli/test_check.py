@@ -21,6 +21,8 @@ def test_what_is_well_is_said_so(check, tmp_path):
     assert code == 0, out
     assert out.count("the training's constants fit") == 5, "three topologies and two sizes"
     assert "ood_uniform" in out
+    assert "random20" in out
+    assert "720" in out
     assert "6 trials" not in out
     assert "next: `harness plan" in out
     assert list(tmp_path.rglob("*.parquet")) == [], "nothing is written"
@@ -59,5 +61,17 @@ def test_stripped_weights_are_named(check, real_data):
     arguments = [f"archives.tss={tss}", "study.spaces=[tss]", "study.datasets=[cifar10]", "study.hps=['200']"]
     code, out = check(*arguments, "study.conditions=[unshifted]")
     assert code == 1
-    assert "problem: cifar10" in out, "no data_root was given"
+    no_weights, no_data = [line for line in out.splitlines() if line.startswith("problem: ")]
+    assert no_weights.startswith("problem: tss 0 cifar10, tss 11 cifar10: the record has logs and no weights")
+    assert no_data.startswith("problem: cifar10 test images: "), "no data_root was given"
+    assert "85.62" in out, "what the logs say"
     assert "data_root=FOLDER" in out
+    assert no_data.endswith("its conditions, splits and label sets are looked for when these are there")
+    assert "mend these, or leave out what is not there; docs/data_sets.md lists where files are from" in out
+
+
+def test_what_is_next_suits_the_problem(check):
+    code, out = check("archives.tss=/nowhere", "limit=1")
+    assert (code, "next: mend these, or leave out what is not there\n" in out) == (1, True), "the data is there"
+    code, out = check("study.spaces=[sss]", "limit=2", "limit=1")
+    assert (code, out.count("limit=2"), out.count("limit=1")) == (0, 0, 2)

@@ -5,6 +5,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,7 @@ from harness import spaces
 from harness.archives import open_archive
 from harness.cli.main import main
 from harness.datasets import Library, Normalisation
-from harness.store import open_store
+from harness.store import StoreRoot, open_store
 from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
 
@@ -80,6 +81,25 @@ def test_growing_a_study_makes_only_what_is_missing(harness, tmp_path):
     assert full[full["calibrator"] == "none"].reset_index(drop=True).equals(grown)
 
 
+def test_parts_make_together_what_one_run_makes(harness, tmp_path):
+    harness("run", f"results={tmp_path / 'whole'}")
+    made = []
+    for k in (1, 2, 3):
+        code, out, _ = harness("run", f"part={k}/3")
+        assert code == 0, out
+        assert f"for part {k}/3" in out or "nothing to do" in out
+        made.append(len(frame(tmp_path)))
+    assert made[0] < made[-1], "each part adds its own"
+    assert frame(tmp_path).equals(frame(tmp_path / "whole"))
+    assert harness("verify")[0] == 0
+
+
+def test_a_file_of_images_that_nobody_is_shown_is_named(harness):
+    note = "image_files: mine is shown to no network: study.conditions lists no mine"
+    code, out, _ = harness("plan", "image_files=[mine:/nowhere.npy]")
+    assert (code, note in out) == (0, True)
+
+
 def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
     harness("run", "limit=1", "study.seeds=[777]")
     assert frame(tmp_path).groupby("space")["arch_index"].nunique().to_dict() == {"sss": 1, "tss": 1}
@@ -94,6 +114,11 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
         (["study.families=[nonsense]"], r"study.families: unknown value 'nonsense'; expected among study"),
         (["study.calibrators=[platt]"], r"unknown value 'platt'; expected among none, temperature, vector"),
         (["study.datasets=[mnist]"], r"unknown value 'mnist'; expected among digits"),
+        (
+            ["study.datasets=[CIFAR10]"],
+            r"unknown value 'CIFAR10'; expected among .*; did you mean cifar10\?",
+        ),
+        (["study.conditions=[fogg]"], r"did you mean fog\?"),
         (["study.conditions=[fogg]"], r"study.conditions: unknown value 'fogg'; expected among unshifted, ood_uniform"),
         (["study.conditions=['ood_uniform:3']"], r"'ood_uniform:3': ood_uniform has no severities"),
         (["study.conditions=['unshifted:1']"], r"'unshifted:1': unshifted has no severities"),
@@ -119,15 +144,26 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
         (["runner=[ray,local]"], r"runner is a group and takes one of local, ray"),
         (["runner=slurm"], "slurm"),
         (["runner.workers=0"], r"runner.workers: expected a positive number, got 0"),
+        (["runner=ray", "runner.address=cluster"], r"runner.address: expected local, auto, HOST:PORT or ray://"),
+        (["runner=ray", "runner.measurers=-1"], r"runner.measurers: expected 0 or more, got -1"),
+        (["runner=ray", "runner.gpus_per_worker=1.5"], r"expected a fraction of a GPU or a whole number of them"),
+        (["runner=ray", "runner.gpus_per_worker=0.5"], r"which runner.device=cuda uses; got runner.device=cpu"),
+        (["runner=ray", "runner.address=auto", "runner.device=cuda"], r"such as runner.gpus_per_worker=1"),
         (["runner.device=tpu"], r"runner.device"),
         (["runner.device=cuda:99"], r"not available on this machine"),
+        (["part=0/4"], r"part: expected K/N with 1 <= K <= N, such as 1/8, got '0/4'"),
+        (["part=5/4"], r"part: expected K/N"),
+        (["part=half"], r"part: expected K/N"),
         (["limit=0"], r"limit: expected a positive number, got 0"),
         (["study.archs=9-1"], r"the range '9-1' is empty"),
         (["study.archs=first"], r"cannot read 'first' in 'first'; expected all, representatives"),
         (["study.archs=99999"], r"has architectures 0\.\.\d+, got 99999"),
         (["study.archs=0"], r"holds no record of 1 listed architectures, the first is 0"),
         (["study.archs=sample:100:1"], r"expected a sample of 1\.\.\d held"),
-        (["study.hps=['200']"], r"study.hps: no archive has 200; the archives have 02"),
+        (
+            ["study.hps=['200']"],
+            r"""no archive has 200; the archives have 02: write for instance "study.hps=\['02'\]"$""",
+        ),
         (["archives.tss=/nowhere/at/all"], r"/nowhere/at/all"),
         (["archives.tss=null"], r"archives.tss is null but study.spaces asks for tss"),
         (
@@ -202,6 +238,8 @@ def test_a_damaged_record_becomes_failure_rows_and_the_run_goes_on(harness, zoo_
     code, out, _ = harness("run", *arguments)
     assert code == 1
     assert "2 units failed" in out
+    message = rf"the stage archive: {folder}/{index:06d}.pickle.pbz2: truncated: the bz2 stream ends too early; fetch"
+    assert re.search(rf"^all of them at {message}", out, flags=re.MULTILINE)
     failures = open_store(str(tmp_path / "store")).failures(kind="failed").df()
     assert set(failures["arch_index"]) == {index}
     assert set(failures["stage"]) == {"archive"}
@@ -213,7 +251,10 @@ def test_a_damaged_record_becomes_failure_rows_and_the_run_goes_on(harness, zoo_
     assert "no unit is missing" in out, "run leaves failed units alone"
     code, out, _ = harness("status")
     assert code == 1
-    assert "truncated" in out
+    assert f"cause 1: {folder}/{index:06d}.pickle.pbz2: truncated: the bz2 stream ends too early; fetch" in out
+    assert f"tss {index} digits hp 02 seed 777 clean unshifted" in out
+    code, out, _ = harness("status", "study.split_seeds=[7]")
+    assert (code, "truncated" in out, "2 of these failed under other settings" in out) == (0, True, True)
     code, out, _ = harness("verify", *arguments)
     assert code == 0, "a failure on record is no violation"
     assert "the store is sound; 2 of 8 wanted units failed" in out
@@ -280,7 +321,7 @@ def test_an_edited_value_is_found(harness, tmp_path):
     pq.write_table(edited, path, write_page_checksum=True)
     code, out, _ = harness("verify", "limit=1")
     assert code == 1
-    assert "the values are not those that were written" in out
+    assert "its bytes are not those that were written: damaged or edited" in out
 
 
 def test_rows_of_one_network_from_two_sets_of_weights_are_found(harness, zoo_root, recipe, tmp_path):
@@ -289,7 +330,7 @@ def test_rows_of_one_network_from_two_sets_of_weights_are_found(harness, zoo_roo
     arguments = ["study.spaces=[tss]", f"archives.tss={folder}", "study.seeds=[777]", "limit=1"]
     harness("run", *arguments, "study.calibrators=[none]")
     index = open_archive(folder).held[0]
-    other = Recipe("digits", 2, 64, 0.05, 5e-4, 16, 1, False, recipe.seeds)
+    other = Recipe("digits", 2, 64, 0.05, 5e-4, 16, 1, 0, recipe.seeds)
     made = archive_folder(tmp_path / "other", other, "tss", Library())
     prepare_archive(made, "tss")
     TrainTask(other, {"tss": made}, Library()).start()(("tss", index))
@@ -371,10 +412,35 @@ def test_query_prints_writes_and_describes(harness, tmp_path):
     assert (code, '"nope" not found' in err) == (2, True)
     code, _, err = harness("query", with_archives=False)
     assert (code, "expected a query" in err) == (2, True)
+    for words, message in (
+        (["SELEC 1"], "a query, which begins with SELECT, WITH or FROM, got 'SELEC 1'"),
+        (["--describe", "ECE15"], "no column ECE15; did you mean ECE_15"),
+    ):
+        code, _, err = harness("query", with_archives=False, first=words)
+        assert (code, message in err) == (2, True), err
+    assert harness("query", "--describe", "calibrator", with_archives=False)[0] == 0
+    code, out, _ = harness("query", with_archives=False, first=["--describe", "calibrator", "ECE_15_low"])
+    assert code == 0
+    assert re.search(r"calibrator +string +post-hoc calibrator", out)
+    assert "lower end of the 95 % pivot interval of ECE_15;" in out
     code, out, _ = harness("query", "--describe", with_archives=False)
     assert code == 0
-    assert "cwCE_em_500" in out
+    assert re.search(r"cwCE_em_M +probability +\[0, 1\] +lower +gap between the probability of a class", out)
+    assert "M = 5, 10, 15, 20, 25, 50, 100, 200, 500" in re.sub(r"\s+", " ", out)
+    assert re.search(r"n_samples +int32 +images", out)
     assert "[label = k]" in out, "not taken for markup"
+
+
+def test_times_of_a_zone_are_shown(harness, tmp_path):
+    StoreRoot.create(tmp_path / "store")
+    sql = "SELECT TIMESTAMPTZ '2020-01-02 03:04:05+00' AS t, 1 AS n, [t] AS l, 2 AS n"
+    code, out, err = harness("query", with_archives=False, first=[sql])
+    assert (code, err) == (0, "")
+    time = r"(20[-+: \d]+\d)"  # in the zone of this machine
+    found = re.search(rf"{time} +1 +\['{time}'\] +2", out)
+    assert found, out
+    assert pd.Timestamp(found[1]) == pd.Timestamp("2020-01-02 03:04:05+00")
+    assert found[1] == found[2]
 
 
 def test_a_query_is_shown_as_it_is_and_stands_anywhere(harness):

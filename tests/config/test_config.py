@@ -80,6 +80,19 @@ def test_architectures_are_written_as_they_are_documented(archs):
     assert compose([f"study.archs={archs}"]).study.archs == archs.strip("'")
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("study.datasets=cifar10", r"expected a list; write study.datasets=\[cifar10\];"),
+        ("study.seeds=777", r"expected a list; write study.seeds=\[777\];"),
+        ("cifar10", "expected KEY=VALUE, got 'cifar10'"),
+    ],
+)
+def test_what_is_missing_of_an_override_is_said(override, message):
+    with pytest.raises(ConfigError, match=message):
+        compose([override])
+
+
 def test_hints_repeat_the_overrides():
     settings = compose(["results=/tmp/a b", "zoo.epochs=1", "study.hps=['01']"])
     assert settings.command("zoo train") == "`harness zoo train 'results=/tmp/a b' zoo.epochs=1 \"study.hps=['01']\"`"
