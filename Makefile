@@ -1,11 +1,12 @@
 # Every target installs what it needs into .venv; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test check format pytest bench plan run status retry verify report query clean
+.PHONY: help install install-dev demo test check format pytest chaos bench bench-inference bench-scale coverage precision docs plan run status retry verify report query clean
 
 PYTHON ?= python3
 RESULTS ?= results
 ARGS ?=
+PRECISIONS ?= bfloat16
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
@@ -14,7 +15,7 @@ SETTINGS := "results=$(RESULTS)" $(ARGS)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo '  RESULTS=folder says where results go (results), ARGS="..." passes overrides, PYTHON=... chooses the Python'
 
 $(BIN)/python:
@@ -57,8 +58,30 @@ format: install-dev ## format and mend what ruff can
 pytest: install-dev ## the tests alone; ARGS="-k name" chooses
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-bench: install ## how fast the measurements are, as ratios to a sort in the same run
+chaos: install-dev ## kill workers, drivers and nodes at random moments, compare what comes of it; ARGS="--kills 100"
+	@$(BIN)/python tests/chaos/chaos.py $(ARGS)
+
+bench: install-dev ## how fast measurements and the reading of records are, as ratios within one run (4 minutes)
 	@$(BIN)/python tests/bench/measure.py
+
+bench-inference: install-dev ## how fast networks are run, against plain modules and xautodl's (10 minutes on a CPU); ARGS="--images 64"
+	@$(BIN)/python tests/bench/inference.py $(ARGS)
+
+bench-scale: install ## what planning, placing and storing the whole study takes, as it grows; ARGS="--networks 1000,10000"
+	@$(BIN)/python tests/bench/scale.py $(ARGS)
+
+coverage: install ## how often bootstrap intervals cover the true value: a simulation (15 minutes)
+	@$(BIN)/python tests/bench/interval_coverage.py
+
+precision: install-dev ## what lower precisions do to measurements and rankings, on the embedded zoo
+	@$(HARNESS) zoo train experiment=demo $(SETTINGS)
+	@$(HARNESS) run experiment=demo study.conditions=[unshifted] keep_logits=float32 'store=$${results}/precision' $(SETTINGS)
+	@for precision in $(PRECISIONS); do $(HARNESS) run experiment=demo study.conditions=[unshifted] \
+	  'store=$${results}/precision' $(SETTINGS) study.precision=$$precision || exit $$?; done
+	@$(BIN)/python tests/bench/precision.py "$(RESULTS)/precision"
+
+docs: install ## write docs/measurements.md from the dictionary
+	@$(BIN)/python -m harness.metrics.dictionary > docs/measurements.md
 
 plan: install ## show what is wanted, done and missing; ARGS="study.spaces=[tss] limit=2"
 run: install ## make what is missing

@@ -24,8 +24,16 @@ class EvaluationError(HarnessError):
     """A network could not be evaluated: its weights do not fit or its outputs cannot be measured."""
 
 
+class TrainingError(HarnessError):
+    """A network could not be trained: its loss, its weights or its logits are no finite numbers."""
+
+
 class StoreError(HarnessError):
     """The store of results cannot be read or written, or holds what it must not hold."""
+
+
+class WorkerLostError(HarnessError):
+    """Something beside the work itself is gone that it needs, such as another worker: it is to be tried again."""
 
 
 class StoppedEarlyError(HarnessError):

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+NATS_SOURCE = r"NATS-(?:tss|sss)-v\d+_\d+-[0-9a-f]+-(?:simple|full)"
+"""What the names of NATS-Bench's own archives look like, as a regular expression."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class ModelKey:
@@ -88,7 +91,8 @@ class Study:
         split_seeds: Seeds of those splits.
         label_sets: Label sets.
         calibrators: Post-hoc calibrators.
-        families: Families of measurements.
+        families: Families of measurements, by name; of the user's own the absolute path of its file or its module.
+        precision: Arithmetic of the inferences, one of ``harness.networks.PRECISIONS``.
     """
 
     spaces: tuple[str, ...]
@@ -104,6 +108,7 @@ class Study:
     label_sets: tuple[str, ...]
     calibrators: tuple[str, ...]
     families: tuple[str, ...]
+    precision: str = "float32"
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -122,8 +127,10 @@ class WantedUnit:
         key: The unit.
         rows: The rows that it must have; a worker whose data give another fingerprint refuses the unit.
         present: Fingerprints of those that the store has already, which are not made again.
-        families: Families to measure: the wanted ones and those that the store already holds for the unit.
+        families: Families to measure, as in a study: the wanted ones and those that the store holds for the unit.
         attempt: 1 for the first attempt; one more for every failure row that the unit has.
+        logits: Paths, inside the store, of the files that hold logits of the unit, which take the place of inferences.
+        wanted_tags: Names and versions of the wanted families, as the store records them.
     """
 
     key: UnitKey
@@ -131,6 +138,8 @@ class WantedUnit:
     present: frozenset[str]
     families: tuple[str, ...]
     attempt: int
+    logits: tuple[str, ...] = ()
+    wanted_tags: tuple[str, ...] = ()
 
     @property
     def missing_rows(self) -> tuple[WantedRow, ...]:
@@ -144,8 +153,8 @@ class WantedUnit:
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint of the unit: a hash of those of its wanted rows."""
-        return unit_fingerprint(self.row_fingerprints)
+        """The fingerprint of the unit."""
+        return unit_fingerprint(self.row_fingerprints, self.wanted_tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +170,12 @@ class Parcel:
     units: tuple[WantedUnit, ...]
 
 
-def unit_fingerprint(row_fingerprints: Iterable[str]) -> str:
-    """Return the fingerprint of a unit from those of its wanted rows, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(row_fingerprints)).encode()).hexdigest()[:32]
+def unit_fingerprint(row_fingerprints: Iterable[str], family_tags: Iterable[str]) -> str:
+    """Return the fingerprint of a unit: of those of its wanted rows and of the wanted families, whatever their order.
+
+    So a failure speaks of what was asked for: a unit that failed with a family of the user's own is tried without it.
+    """
+    return hashlib.sha256("\n".join((*sorted(row_fingerprints), *sorted(family_tags))).encode()).hexdigest()[:32]
 
 
 class FailureKind(StrEnum):
@@ -180,7 +192,7 @@ class Failure:
     Attributes:
         unit: The unit that was wanted.
         kind: ``absent`` if the archive does not hold the model, ``failed`` otherwise.
-        stage: Where it stopped: archive, weights, data, inference, calibration, measurement or worker.
+        stage: Where it stopped: archive, weights, data, logits, inference, calibration, measurement or worker.
         type: Name of the exception, or ``WorkerDied``.
         message: Its message.
         traceback: Its traceback, empty for an absence.
@@ -192,3 +204,12 @@ class Failure:
     type: str
     message: str
     traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violation: which check found it, where, and what is wrong."""
+
+    check: str
+    where: str
+    message: str

@@ -1,6 +1,9 @@
 """What the tests share: real data where it is at hand, and a small zoo that is really trained once per session."""
 
 import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
 
 TSS_CODES = ("3N3NN3", "NNN1NN", "PPPPPP", "NNNNNN")
+_NOBODY = 65534
 SSS_WIDTHS = ("8:8:8:8:8", "8:16:32:48:64")
 
 
@@ -23,10 +27,36 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture
+def as_nobody() -> Callable[[], AbstractContextManager[None]]:
+    """A way to be a user whom the rights of files bind, also where the tests run as root, whom they do not."""
+
+    @contextmanager
+    def become() -> Iterator[None]:
+        before = os.geteuid()
+        if before == 0:
+            os.seteuid(_NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
+
+    return become
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """An empty folder that every user can reach; those of ``tmp_path`` are shut to all but one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
     """The digits recipe, cut to two epochs."""
-    return Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, False, (777, 888))
+    return Recipe("digits", 2, 64, 0.1, 5e-4, 16, 1, 0, (777, 888))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from harness.figures.note import Note
 from harness.figures.ood import DETECTION_COLUMNS, ood_against_accuracy, ood_detection, ood_table
 from harness.figures.pre_post import pre_against_post
 from harness.figures.protocols import paper_against_clean
+from harness.figures.quantity import columns_at_bin_counts
 from harness.figures.reliability import Network, notable_networks, reliability_diagrams
 from harness.figures.settings import most_complete_setting, setting_table
 from harness.figures.tables import models_table, styled
@@ -17,6 +18,7 @@ __all__ = [
     "DETECTION_COLUMNS",
     "Network",
     "Note",
+    "columns_at_bin_counts",
     "error_against_accuracy",
     "error_over_bin_sizes",
     "models_table",

@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.figures.note import Note
+from harness.figures.quantity import quantity
 from harness.figures.settings import expect_one_setting
-from harness.figures.style import house_style, networks, scatter_percent, space_keys
+from harness.figures.style import house_style, networks, scatter, space_keys
 
 
 def error_against_accuracy(rows: pd.DataFrame, column: str = "ECE_15", *, closer: float | None = None) -> Figure | Note:
@@ -32,13 +33,13 @@ def error_against_accuracy(rows: pd.DataFrame, column: str = "ECE_15", *, closer
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2))
         _panel(left, before, column, f"all {networks(len(before))}")
         _panel(right, accurate, column, f"the {networks(len(accurate))} of at least {100 * at_least:.1f} % accuracy")
-        left.set_ylabel(f"{column} before calibration (points)")
+        left.set_ylabel(quantity(column).label(f"{column} before calibration"))
         figure.legend(handles=space_keys(before), loc="outside lower center", ncols=2)
     plt.close(figure)
     return figure
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, column: str, title: str) -> None:
-    scatter_percent(axes, rows, "acc", column)
-    axes.set(xlabel="accuracy (%)", ylim=(0, None))
+    scatter(axes, rows, "acc", column, (quantity("acc").scale, quantity(column).scale))
+    axes.set(xlabel=quantity("acc").label("accuracy"), ylim=(0, None))
     axes.set_title(title)

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from harness.figures.note import Note
+from harness.figures.quantity import quantity
 from harness.figures.settings import expect_one_setting
-from harness.figures.style import PHASE_COLOURS, PHASE_LABELS, SPACE_LABELS, house_style, networks, spaces_of
+from harness.figures.style import PHASE_COLOURS, PHASE_LABELS, house_style, space_title, spaces_of
 
 _BOX = 0.36
 
@@ -36,11 +37,12 @@ def error_over_bin_sizes(rows: pd.DataFrame, columns: Mapping[int, str], name: s
     spaces = spaces_of(shown)
     phases = [phase for phase in PHASE_LABELS if phase in set(shown["calibrator"])]
     with house_style():
+        shown_as = quantity(next(iter(columns.values())))
         figure, all_axes = plt.subplots(1, len(spaces), figsize=(9.6, 4.4), squeeze=False, sharey=True)
         for axes, space in zip(all_axes[0], spaces, strict=True):
             _panel(axes, shown.loc[shown["space"] == space, :], columns, phases)
             axes.set_xlabel("number of bins")
-        all_axes[0, 0].set(ylabel=f"{name} (points)", ylim=(0, None))
+        all_axes[0, 0].set(ylabel=shown_as.label(name), ylim=(0, None))
         figure.legend(
             handles=[
                 Patch(facecolor=PHASE_COLOURS[phase], edgecolor="black", label=PHASE_LABELS[phase]) for phase in phases
@@ -57,7 +59,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, columns: Mapping[int, str], phases: l
     for phase, shift in zip(phases, (-_BOX / 2 - 0.02, _BOX / 2 + 0.02), strict=False):
         of_phase = rows.loc[rows["calibrator"] == phase, :]
         axes.boxplot(
-            [100 * of_phase.loc[of_phase[column].notna(), column].to_numpy() for column in columns.values()],
+            [quantity(name).scale * of_phase[name].dropna().to_numpy() for name in columns.values()],
             positions=positions + (shift if len(phases) > 1 else 0),
             widths=_BOX,
             whis=(5, 95),
@@ -67,8 +69,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, columns: Mapping[int, str], phases: l
             medianprops={"color": "black", "linewidth": 1.6},
             manage_ticks=False,
         )
-    n_networks = rows.drop_duplicates(["source", "arch_index", "seed"]).shape[0]
-    space = str(rows["space"].iloc[0])
-    axes.set_title(f"{SPACE_LABELS[space]}, {networks(n_networks)}")
+    axes.set_title(space_title(rows))
     axes.set_xticks(positions, [str(n_bins) for n_bins in columns])
     axes.grid(visible=False, axis="x")

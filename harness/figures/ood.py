@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.figures.note import Note
-from harness.figures.settings import MODEL, expect_one_setting
+from harness.figures.quantity import Quantity, quantity
+from harness.figures.settings import MODEL, expect_one_setting, expect_same_setting
 from harness.figures.style import (
     GREY,
     SPACE_COLOURS,
@@ -15,17 +16,20 @@ from harness.figures.style import (
     house_style,
     line_key,
     networks,
-    scatter_percent,
+    scatter,
     space_keys,
     spaces_of,
 )
 
 DETECTION_COLUMNS = {
-    "ood_auroc": "AUROC (%)",
-    "ood_aupr": "AUPR (%)",
-    "ood_fpr95": "FPR95 (%)",
-    "ood_auroc_max_prob": "AUROC, max. probability (%)",
-    "ood_auroc_energy": "AUROC, energy (%)",
+    name: quantity(name).label(called)
+    for name, called in (
+        ("ood_auroc", "AUROC"),
+        ("ood_aupr", "AUPR"),
+        ("ood_fpr95", "FPR95"),
+        ("ood_auroc_max_prob", "AUROC, max. probability"),
+        ("ood_auroc_energy", "AUROC, energy"),
+    )
 }
 """The columns of the store that are shown, and what they are called; the first three score by predictive entropy."""
 
@@ -96,7 +100,7 @@ def ood_against_accuracy(rows: pd.DataFrame, unshifted: pd.DataFrame, column: st
         return Note("No network has rows of both out-of-distribution and unshifted images before calibration.")
     able_from = shown["accuracy"].median() / 2
     able = shown.loc[shown["accuracy"] >= able_from, :]
-    name, unit = ("accuracy", "%") if column == "acc" else (column, "points")
+    name, of_column = "accuracy" if column == "acc" else column, quantity(column)
     lines = [f"Detection against {name} on unshifted images, before calibration"]
     n_left_out = len(shown.drop_duplicates(MODEL)) - len(able.drop_duplicates(MODEL))
     if n_left_out:
@@ -104,7 +108,7 @@ def ood_against_accuracy(rows: pd.DataFrame, unshifted: pd.DataFrame, column: st
     if len(conditions) > len(drawn):
         lines.append(f"the first {len(drawn)} of {len(conditions)} conditions")
     with house_style():
-        figure = _condition_panels(able, drawn, f"{name} ({unit})")
+        figure = _condition_panels(able, drawn, name, of_column)
         figure.suptitle("\n".join(lines), fontsize=11)
         figure.legend(handles=[*space_keys(able), line_key("chance")], loc="outside lower center", ncols=3)
     plt.close(figure)
@@ -148,21 +152,28 @@ def _unlabelled_first(detected: pd.DataFrame) -> list[str]:
 def _with_unshifted(detected: pd.DataFrame, unshifted: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the detected rows, with what was measured of their networks on unshifted images: accuracy and ``x``."""
     expect_one_setting(unshifted)
+    expect_same_setting(detected, unshifted)
     before = unshifted.loc[unshifted["calibrator"] == "none", :]
     known = before.assign(accuracy=before["acc"], x=before[column])[[*MODEL, "accuracy", "x"]].dropna()
     return detected.merge(known, on=MODEL, validate="many_to_one")
 
 
-def _condition_panels(rows: pd.DataFrame, drawn: list[str], x_label: str) -> Figure:
-    """Return a figure with a scatter of each condition, at most three side by side."""
-    n_across = min(3, len(drawn))
+def _condition_panels(rows: pd.DataFrame, drawn: list[str], x_name: str, of_x: Quantity) -> Figure:
+    """Return a figure with a scatter of each condition, at most three side by side; four make a square."""
+    n_across = 2 if len(drawn) == 4 else min(3, len(drawn))
     n_down = -(-len(drawn) // n_across)
     size = (max(6.4, 3.2 * n_across), 3.0 * n_down + 1.4)
     figure, all_axes = plt.subplots(n_down, n_across, figsize=size, squeeze=False, sharex=True, sharey=True)
     for axes, condition in zip(all_axes.flat, drawn, strict=False):
-        scatter_percent(axes, rows.loc[rows["shown_as"] == condition, :], "x", "ood_auroc")
+        scatter(
+            axes,
+            rows.loc[rows["shown_as"] == condition, :],
+            "x",
+            "ood_auroc",
+            (of_x.scale, quantity("ood_auroc").scale),
+        )
         axes.axhline(50, color=GREY, linestyle="--", linewidth=1)
-        axes.set(title=condition, xlabel=x_label)
+        axes.set(title=condition, xlabel=of_x.label(x_name))
         axes.tick_params(labelbottom=True)
     for axes in all_axes[:, 0]:
         axes.set_ylabel(DETECTION_COLUMNS["ood_auroc"])

@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.figures.note import Note
+from harness.figures.quantity import Quantity, quantity
 from harness.figures.settings import MODEL, expect_one_setting
-from harness.figures.style import diagonal, house_style, line_key, networks, scatter_percent, space_keys
+from harness.figures.style import diagonal, house_style, line_key, networks, scatter, space_keys
 
 
 def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.DataFrame:
@@ -32,11 +33,11 @@ def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.Dat
 
 
 def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure | Note:
-    """Return a scatter of a calibration error after temperature scaling against the one before, on the same images.
+    """Return a scatter of a measurement after temperature scaling against the one before, on the same images.
 
     Args:
         rows: Measurement rows of one setting.
-        column: The calibration error.
+        column: The measurement.
 
     Raises:
         ValueError: The rows are of several settings.
@@ -47,14 +48,22 @@ def pre_against_post(rows: pd.DataFrame, column: str = "ECE_15") -> Figure | Not
             "No network has rows before and after calibration: "
             "`harness run study.calibrators=[none,temperature]` makes them."
         )
-    high = 105 * float(pairs[["pre", "post"]].max().max()) or 1.0
+    shown = quantity(column)
+    high = 1.05 * shown.scale * float(pairs[["pre", "post"]].max().max()) or 1.0
     with house_style():
         figure, axes = plt.subplots(figsize=(5.6, 5.0))
         diagonal(axes, high)
-        scatter_percent(axes, pairs, "pre", "post")
-        better = np.count_nonzero(pairs["post"] < pairs["pre"])
-        axes.set(xlabel=f"{column} before (points)", ylabel=f"{column} after (points)", xlim=(0, high), ylim=(0, high))
-        axes.set_title(f"Temperature scaling lowers {column}\nof {better:,} of {networks(len(pairs))}")
+        scatter(axes, pairs, "pre", "post", (shown.scale, shown.scale))
+        axes.set(xlabel=shown.label(f"{column} before"), ylabel=shown.label(f"{column} after"))
+        axes.set(xlim=(0, high), ylim=(0, high))
+        axes.set_title(f"Temperature scaling {_changed(pairs, shown, column)} of {networks(len(pairs))}")
         axes.legend(handles=[*space_keys(pairs), line_key("no change")], loc="upper left")
     plt.close(figure)
     return figure
+
+
+def _changed(pairs: pd.DataFrame, shown: Quantity, column: str) -> str:
+    """Return of how many networks a measurement changes to the better; where neither is better, to less."""
+    if shown.higher_is_better:
+        return f"raises {column}\nof {np.count_nonzero(pairs['post'] > pairs['pre']):,}"
+    return f"lowers {column}\nof {np.count_nonzero(pairs['post'] < pairs['pre']):,}"

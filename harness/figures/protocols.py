@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.figures.note import Note
-from harness.figures.settings import MODEL, expect_one_setting
-from harness.figures.style import PHASE_LABELS, diagonal, house_style, line_key, networks, scatter_percent, space_keys
+from harness.figures.quantity import quantity
+from harness.figures.settings import MODEL, expect_one_setting, expect_same_setting
+from harness.figures.style import PHASE_LABELS, diagonal, house_style, line_key, networks, scatter, space_keys
 
 
 def paper_against_clean(clean: pd.DataFrame, paper: pd.DataFrame, column: str = "ECE_15") -> Figure | Note:
@@ -22,17 +23,18 @@ def paper_against_clean(clean: pd.DataFrame, paper: pd.DataFrame, column: str = 
     Raises:
         ValueError: The rows of one of them are of several settings, or of the other protocol.
     """
-    pairs = _pairs(clean, paper, column)
+    pairs, shown = _pairs(clean, paper, column), quantity(column)
     phases = [phase for phase in PHASE_LABELS if phase in set(pairs["calibrator"])]
     if not phases:
         return Note(
-            "No network has rows of protocol `paper` too: `harness run study.protocols=[clean,paper]` makes them."
+            "No network has rows of protocol `paper` of this split and label set too: "
+            "`harness run study.protocols=[clean,paper]` makes them."
         )
     with house_style():
         figure, all_axes = plt.subplots(1, len(phases), figsize=(4.8 * len(phases), 5.0), squeeze=False)
         for axes, phase in zip(all_axes[0], phases, strict=True):
-            _panel(axes, pairs.loc[pairs["calibrator"] == phase, :], PHASE_LABELS[phase])
-            axes.set(xlabel=f"{column}, protocol clean (points)", ylabel=f"{column}, protocol paper (points)")
+            _panel(axes, pairs.loc[pairs["calibrator"] == phase, :], PHASE_LABELS[phase], shown.scale)
+            axes.set(xlabel=shown.label(f"{column}, protocol clean"), ylabel=shown.label(f"{column}, protocol paper"))
         figure.legend(handles=[*space_keys(pairs), line_key("equal")], loc="outside lower center", ncols=3)
     plt.close(figure)
     return figure
@@ -46,14 +48,15 @@ def _pairs(clean: pd.DataFrame, paper: pd.DataFrame, column: str) -> pd.DataFram
         if set(rows["protocol"]) - {name}:
             raise ValueError(f"expected rows of protocol {name}, got {', '.join(sorted(set(rows['protocol'])))}")
         named[name] = rows.loc[:, [*MODEL, "calibrator", column]].rename(columns={column: name})
+    expect_same_setting(clean, paper)
     pairs = named["clean"].merge(named["paper"], on=[*MODEL, "calibrator"], validate="one_to_one")
     return pairs.dropna(subset=["clean", "paper"])
 
 
-def _panel(axes: Axes, pairs: pd.DataFrame, phase: str) -> None:
-    high = 105 * float(pairs[["clean", "paper"]].max().max()) or 1.0
+def _panel(axes: Axes, pairs: pd.DataFrame, phase: str, scale: float) -> None:
+    high = 1.05 * scale * float(pairs[["clean", "paper"]].max().max()) or 1.0
     diagonal(axes, high)
-    scatter_percent(axes, pairs, "clean", "paper")
+    scatter(axes, pairs, "clean", "paper", (scale, scale))
     above = np.count_nonzero(pairs["paper"] > pairs["clean"])
     axes.set_title(f"{phase}\npaper above clean: {above:,} of {networks(len(pairs))}")
     axes.set(xlim=(0, high), ylim=(0, high), aspect="equal")

@@ -21,12 +21,16 @@ _FEW = 10
 _PANEL_INCHES = (3.7, 3.9)
 
 
+_ROLES = ("the most accurate", "of median accuracy", "the worst calibrated of the accurate half")
+
+
 class Network(NamedTuple):
-    """One trained network among rows of one setting."""
+    """One trained network among rows of one setting, and why it is shown."""
 
     space: str
     arch_index: int
     seed: int
+    role: str = ""
 
 
 def notable_networks(rows: pd.DataFrame) -> list[Network]:
@@ -50,20 +54,28 @@ def notable_networks(rows: pd.DataFrame) -> list[Network]:
         return []
     median = (len(ranked) - 1) // 2
     picked = [0, median, int(ranked.loc[:median, "ECE_15"].idxmax())]
+    roles: dict[int, list[str]] = {}
+    for i, role in zip(picked, _ROLES, strict=True):
+        roles.setdefault(i, []).append(role)
     return [
-        Network(str(n.space), int(n.arch_index), int(n.seed))
-        for n in ranked.loc[list(dict.fromkeys(picked)), keys].itertuples()
+        Network(str(space), int(index), int(seed), ", ".join(roles[i]))
+        for i, space, index, seed in ranked.loc[list(roles), keys].itertuples()
     ]
 
 
-def reliability_diagrams(rows: pd.DataFrame, chosen: Sequence[tuple[str, int, int]]) -> Figure | Note:
+def reliability_diagrams(
+    rows: pd.DataFrame,
+    chosen: Sequence[Network | tuple[str, int, int]],
+    calibrators: Sequence[str] = ("none", "temperature"),
+) -> Figure | Note:
     """Return the reliability diagrams of some networks, 15 equal-width bins of the confidence.
 
-    A line per network in the order given, before calibration on the left, each calibrator to its right.
+    A line per network, a column per calibrator that the rows have, both in the order given.
 
     Args:
         rows: Measurement rows of one setting.
-        chosen: The networks as (space, arch_index, seed).
+        chosen: The networks, as (space, arch_index, seed) too.
+        calibrators: Names of calibrators, ``none`` for before calibration.
 
     Raises:
         ValueError: The rows are of several settings, or a chosen network is not among them.
@@ -71,14 +83,17 @@ def reliability_diagrams(rows: pd.DataFrame, chosen: Sequence[tuple[str, int, in
     expect_one_setting(rows)
     if not chosen:
         return Note("No measurement rows: `harness run` makes them.")
-    phases = sorted(set(rows["calibrator"]), key=_phase_order)
-    lines = [line for network in chosen for line in _rows_of(rows, network)]
+    present = set(rows["calibrator"])
+    phases = [name for name in calibrators if name in present]
+    if not phases:
+        return Note(f"No rows of {', '.join(calibrators)}; the rows have {', '.join(sorted(present))}.")
+    lines = [(network, line) for network in map(_as_network, chosen) for line in _rows_of(rows, network)]
     with house_style():
         width, height = _PANEL_INCHES
         size = (width * len(phases), height * len(lines) + 0.5)
         figure, all_axes = plt.subplots(len(lines), len(phases), figsize=size, squeeze=False, sharex=True, sharey=True)
-        for line, line_axes in zip(lines, all_axes, strict=True):
-            _draw_line(line, list(line_axes), phases)
+        for (network, line), line_axes in zip(lines, all_axes, strict=True):
+            _draw_line(line, list(line_axes), phases, network.role)
         for axes in all_axes[-1]:
             axes.set_xlabel("confidence (fraction)")
         figure.legend(handles=_keys(), loc="outside lower center", ncols=4)
@@ -90,9 +105,13 @@ def _phase_order(calibrator: str) -> tuple[bool, str]:
     return calibrator != "none", calibrator
 
 
-def _rows_of(rows: pd.DataFrame, network: tuple[str, int, int]) -> list[pd.DataFrame]:
+def _as_network(chosen: Network | tuple[str, int, int]) -> Network:
+    return chosen if isinstance(chosen, Network) else Network(*chosen)
+
+
+def _rows_of(rows: pd.DataFrame, network: Network) -> list[pd.DataFrame]:
     """Return the rows of a network, once for each archive that holds one of that name."""
-    space, arch_index, seed = network
+    space, arch_index, seed, _ = network
     named = (rows["space"] == space) & (rows["arch_index"] == arch_index) & (rows["seed"] == seed)
     found = rows.loc[named, :]
     if found.empty:
@@ -100,18 +119,18 @@ def _rows_of(rows: pd.DataFrame, network: tuple[str, int, int]) -> list[pd.DataF
     return [found.loc[found["source"] == source, :] for source in sorted(set(found["source"]))]
 
 
-def _draw_line(line: pd.DataFrame, line_axes: Sequence[Axes], phases: Sequence[str]) -> None:
+def _draw_line(line: pd.DataFrame, line_axes: Sequence[Axes], phases: Sequence[str], role: str) -> None:
     """Draw a network, a panel per phase; a phase that it lacks stays empty."""
     for axes, phase in zip(line_axes, phases, strict=True):
         of_phase = line[line["calibrator"] == phase]
         if of_phase.empty:
             axes.axis("off")
         else:
-            _diagram(axes, of_phase.iloc[0])
+            _diagram(axes, of_phase.iloc[0], role)
     line_axes[0].set_ylabel("accuracy in the bin (fraction)")
 
 
-def _diagram(axes: Axes, row: pd.Series) -> None:
+def _diagram(axes: Axes, row: pd.Series, role: str) -> None:
     count = np.asarray(row["bin15_count"], dtype=float)
     filled = count > 0
     confidence = np.asarray(row["bin15_confidence"], dtype=float)[filled]
@@ -129,7 +148,9 @@ def _diagram(axes: Axes, row: pd.Series) -> None:
     calibrator = str(row["calibrator"])
     axes.set(xlim=(0, 1), ylim=(0, 1.06), aspect="equal")
     axes.set_title(
-        f"{row['space']} {row['arch_index']}, seed {row['seed']}\n{PHASE_LABELS.get(calibrator, calibrator)}\n"
+        f"{row['space']} {row['arch_index']} on {row['dataset']}, seed {row['seed']}\n"
+        + (f"{role}\n" if role else "")
+        + f"{PHASE_LABELS.get(calibrator, calibrator)}\n"
         f"accuracy {100 * row['acc']:.1f} %, ECE_15 {100 * row['ECE_15']:.2f} points",
         fontsize=10,
     )

@@ -1,4 +1,4 @@
-"""Which rows may stand in one figure: those of one data set, budget, protocol, condition, split and label set."""
+"""Which rows may stand in one figure: those of one data set, budget, protocol, condition, split, labels, precision."""
 
 from collections.abc import Collection
 
@@ -7,19 +7,30 @@ import pandas as pd
 MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
 """The columns that name a network."""
 
-_SETTING = ["dataset", "hp", "split", "split_seed", "label_set"]
-_COMPARABLE = ["dataset", "protocol", "condition", "severity", "split", "split_seed", "label_set"]
+_SETTING = ["dataset", "hp", "split", "split_seed", "label_set", "precision"]
+_USUAL = {
+    "split": "random20",
+    "split_seed": 42,
+    "label_set": "original",
+    "precision": "float32",
+}  # the published study's
+_COMPARABLE = ["dataset", "protocol", "condition", "severity", "split", "split_seed", "label_set", "precision"]
 
 
 def setting_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per setting, data set, budget, split and label set, with its networks; the one with most first.
+    """Return a line per setting, with its networks; the one with most first.
+
+    Of equals the split, the labels and the precision of the published study come first.
 
     Args:
         rows: Measurement rows of one protocol and condition, or their keys alone.
     """
     each = rows.drop_duplicates([*_SETTING, *MODEL])
     counted = each.groupby(_SETTING, as_index=False).agg(networks=("arch_index", "size"))
-    return counted.sort_values(["networks", *_SETTING], ascending=[False] + [True] * len(_SETTING), ignore_index=True)
+    unusual = sum((counted[name] != usual).astype(int) for name, usual in _USUAL.items())
+    order = ["networks", "unusual", *_SETTING]
+    ordered = counted.assign(unusual=unusual).sort_values(order, ascending=[False] + [True] * (len(order) - 1))
+    return ordered.drop(columns="unusual").reset_index(drop=True)
 
 
 def most_complete_setting(rows: pd.DataFrame) -> dict[str, str | int | list[str]]:
@@ -52,3 +63,20 @@ def expect_one_setting(rows: pd.DataFrame, *, apart_from: Collection[str] = ()) 
     if several:
         found = "; ".join(f"{name}: {', '.join(map(str, sorted(set(rows[name]))))}" for name in several)
         raise ValueError(f"expected rows of one {', '.join(several)}, got {found}; filter the rows first")
+
+
+def expect_same_setting(first: pd.DataFrame, second: pd.DataFrame) -> None:
+    """Refuse to compare rows that were scored on different images or labels; either may be empty.
+
+    Args:
+        first: Measurement rows of one setting.
+        second: Measurement rows of one setting.
+
+    Raises:
+        ValueError: They differ in data set, split, label set or precision.
+    """
+    for name in ("dataset", "split", "split_seed", "label_set", "precision"):
+        found = [set(rows[name]) for rows in (first, second)]
+        if all(found) and found[0] != found[1]:
+            shown = " and ".join(", ".join(map(str, sorted(values))) for values in found)
+            raise ValueError(f"expected rows of the same {name}, got {shown}")

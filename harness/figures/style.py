@@ -43,14 +43,14 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def scatter_percent(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
-    """Draw column y against column x in percent, one point per network, coloured and shaped by its search space."""
+def scatter(axes: Axes, rows: pd.DataFrame, x: str, y: str, scales: tuple[float, float]) -> None:
+    """Draw column y against column x, each on its scale: a point per network, its search space as colour and shape."""
     for name in spaces_of(rows):
         chosen = rows.loc[rows["space"] == name, :].sort_values([x, y])  # a store gives rows in any order
         many = len(chosen) > _MANY
         axes.scatter(
-            100 * chosen[x],
-            100 * chosen[y],
+            scales[0] * chosen[x],
+            scales[1] * chosen[y],
             s=4 if many else 34,
             alpha=0.2 if many else 0.85,
             color=SPACE_COLOURS[name],
@@ -76,10 +76,17 @@ def space_keys(rows: pd.DataFrame) -> list[Line2D]:
             linestyle="none",
             marker=SPACE_MARKERS[name],
             color=SPACE_COLOURS[name],
-            label=f"{SPACE_LABELS[name]}, {networks(len(each[each['space'] == name]))}",
+            label=space_title(each.loc[each["space"] == name, :]),
         )
         for name in spaces_of(each)
     ]
+
+
+def space_title(rows: pd.DataFrame) -> str:
+    """Return what networks of one search space are: the space, what they were trained on, and how many there are."""
+    (space,) = set(rows["space"])
+    trained_on = " and ".join(sorted(set(rows["dataset"])))
+    return f"{SPACE_LABELS[space]} on {trained_on}, {networks(len(rows.drop_duplicates(MODEL)))}"
 
 
 def line_key(label: str) -> Line2D:

@@ -17,6 +17,7 @@ from traitlets.config import Config
 from harness.atomic import write_file
 from harness.errors import StoreError
 from harness.report.figures import FOLDER, link_figures, write_figures
+from harness.store.files import StorePath
 
 _TIMEOUT_S = 600
 _KERNEL_OPTIONS = [
@@ -48,7 +49,7 @@ footer { color: #595959; font-size: 0.85rem; margin-top: 3rem; border-top: 1px s
 """
 
 
-def build_page(notebook: Path, store: Path, folder: Path) -> Path:
+def build_page(notebook: Path, store: StorePath, folder: Path) -> Path:
     """Execute a notebook on a store, write it as ``index.html`` of a folder, and return that file.
 
     ``figures/`` beside it holds every figure as ``NAME.png`` and ``NAME.pdf``, named by the id of its cell; figures of
@@ -75,7 +76,7 @@ def build_page(notebook: Path, store: Path, folder: Path) -> Path:
     return page
 
 
-def execute(notebook: Path, store: Path) -> nbformat.NotebookNode:
+def execute(notebook: Path, store: StorePath) -> nbformat.NotebookNode:
     """Return a notebook with the outputs of its cells on a store.
 
     Raises:
@@ -95,7 +96,7 @@ def execute(notebook: Path, store: Path) -> nbformat.NotebookNode:
         raise StoreError(f"{notebook.name} cannot be shown on {store}: {error.ename}: {error.evalue}") from error
 
 
-def _wrap(body: str, store: Path) -> str:
+def _wrap(body: str, store: StorePath) -> str:
     now = datetime.datetime.now(datetime.UTC)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -1,60 +1,42 @@
-"""How fast the measurements are, as multiples of a sort of the same probabilities in the same run: ``make bench``.
+"""How fast measurements and the reading of records are, as ratios within one run: ``make bench``.
 
-Prints tables; nothing here fails. Times are the best of several rounds, in which both sides take turns.
+Prints tables on standard output and what it is at on standard error; nothing here fails on a slow machine. Everything
+runs on one thread, for the targets are per core; records are read ahead in as many as the table says.
 """
 
-import sys
-import time
-import tracemalloc
-from collections.abc import Callable
-
 import numpy as np
-
-from harness.metrics import measure, softmax
-
-ROUNDS = 9
-
-
-def predictions(n_samples: int, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, n_classes, n_samples)
-    logits = 2 * rng.normal(size=(n_samples, n_classes))
-    logits[np.arange(n_samples), labels] += 3
-    return softmax(logits), labels
+import torch
+from against_libraries import against_libraries
+from against_sort import against_sort
+from each_calibrator import each_calibrator
+from each_family import each_family
+from growth import growth
+from reading import reading
+from threadpoolctl import threadpool_limits
+from timing import print_machine
 
 
-def best_ms(*functions: Callable[[], object]) -> list[float]:
-    """The shortest time of each function, in milliseconds, all of them run in turn."""
-    times = [[] for _ in functions]
-    for _ in range(ROUNDS):
-        for function, own in zip(functions, times, strict=True):
-            start = time.perf_counter()
-            function()
-            own.append(time.perf_counter() - start)
-    return [1000 * min(own) for own in times]
+def free_a_large_array() -> None:
+    """Bring the memory allocator into the state that it has in a worker.
 
-
-def peak_ratio(probs: np.ndarray, labels: np.ndarray) -> float:
-    """The most memory that is held at a time, as a multiple of the probabilities."""
-    tracemalloc.start()
-    measure(probs, labels)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak / probs.nbytes
+    In a fresh process glibc fetches every array above 128 KiB from the kernel anew, page by page, until a large one has
+    been freed; arrays up to the size of that one are then reused. Loading images or running a network does this in a
+    worker. One of 32 MiB or more would not: it is above the limit up to which glibc adapts.
+    """
+    np.ones((16 << 20) // 8)
 
 
 def main() -> None:
-    say = sys.stdout.write
-    say("measure(probs, labels), family study, against numpy.argsort(probs, axis=0) in the same run\n")
-    say(f"{'N':>9} {'K':>5} {'measure ms':>11} {'argsort ms':>11} {'ratio':>6} {'memory':>7} {'ns / (N K)':>10}\n")
-    cases = [(10_000, 10), (10_000, 100), (10_000, 2), (10_000, 1000), (1000, 10), (100_000, 10), (1_000_000, 10)]
-    for n_samples, n_classes in cases:
-        probs, labels = predictions(n_samples, n_classes)
-        ours, sort = best_ms(lambda p=probs, y=labels: measure(p, y), lambda p=probs: np.argsort(p, axis=0))
-        say(
-            f"{n_samples:>9,} {n_classes:>5} {ours:>11.2f} {sort:>11.2f} {ours / sort:>6.2f} "
-            f"{peak_ratio(probs, labels):>6.1f}x {1e6 * ours / probs.size:>10.1f}\n"
-        )
+    torch.set_num_threads(1)
+    free_a_large_array()
+    with threadpool_limits(1):
+        print_machine()
+        against_sort()
+        against_libraries()
+        growth()
+        each_family()
+        each_calibrator()
+        reading()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.figures import DETECTION_COLUMNS
-from harness.metrics import MEASUREMENTS
+from harness.figures import DETECTION_COLUMNS, columns_at_bin_counts
 
-BIN_COLUMNS = {m.n_bins: m.name for m in MEASUREMENTS if m.name == f"ECE_{m.n_bins}"}
+BIN_COLUMNS = columns_at_bin_counts("ECE")
 
 
 def rows_of(n=6, calibrators=("none", "temperature"), **columns):
@@ -25,6 +24,7 @@ def rows_of(n=6, calibrators=("none", "temperature"), **columns):
             "split": "random20",
             "split_seed": 42,
             "label_set": "original",
+            "precision": "float32",
             "seed": 777,
             "calibrator": calibrator,
             "gate": "pass",

@@ -16,8 +16,8 @@ def test_two_boxes_at_each_number_of_bins_and_a_panel_per_space(make):
     rows = make.rows()
     figure = error_over_bin_sizes(rows, make.bin_columns)
     assert [axes.get_title() for axes in figure.axes] == [
-        "topology space (TSS), 3 networks",
-        "size space (SSS), 3 networks",
+        "topology space (TSS) on digits, 3 networks",
+        "size space (SSS) on digits, 3 networks",
     ]
     for axes, space in zip(figure.axes, ("tss", "sss"), strict=True):
         assert [label.get_text() for label in axes.get_xticklabels()] == list(map(str, make.bin_columns))

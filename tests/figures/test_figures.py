@@ -157,6 +157,18 @@ def test_a_table_is_shown_without_row_numbers(make):
     assert "text-align: left" in page
 
 
+def test_of_equally_complete_settings_that_of_the_published_study_is_chosen(make):
+    others = ({"label_set": "errors_removed"}, {"split": "nats", "split_seed": 0}, {"split_seed": 1})
+    rows = pd.concat([*(make.rows(3, **other) for other in others), make.rows(3)])
+    assert most_complete_setting(rows) == most_complete_setting(make.rows(3))
+
+
+def test_rows_of_different_settings_are_not_compared(make):
+    other = make.rows(protocol="paper", label_set="errors_removed")
+    with pytest.raises(ValueError, match="expected rows of the same label_set, got original and errors_removed"):
+        paper_against_clean(make.rows(), other)
+
+
 def test_the_most_complete_setting_is_chosen_and_named(make):
     rows = pd.concat([make.rows(3, split_seed=1), make.rows(6)])
     assert most_complete_setting(rows) == {
@@ -165,6 +177,7 @@ def test_the_most_complete_setting_is_chosen_and_named(make):
         "split": "random20",
         "split_seed": 42,
         "label_set": "original",
+        "precision": "float32",
     }
     assert setting_table(rows)[["split_seed", "networks"]].to_numpy().tolist() == [[42, 6], [1, 3]]
     assert most_complete_setting(rows.iloc[:0]) == {"dataset": []}
