@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 RESULTS ?= results
 ARGS ?=
+PROCESSES ?= 4
 PRECISIONS ?= bfloat16
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,8 +56,8 @@ format: install-dev ## format and mend what ruff can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-pytest: install-dev ## the tests alone; ARGS="-k name" chooses
-	@$(BIN)/python -m pytest -q $(ARGS)
+pytest: install-dev ## the tests alone; ARGS="-k name" chooses, PROCESSES=0 runs them in this process
+	@$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile $(ARGS)
 
 chaos: install-dev ## kill workers, drivers and nodes at random moments, compare what comes of it; ARGS="--kills 100"
 	@$(BIN)/python tests/chaos/chaos.py $(ARGS)

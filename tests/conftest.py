@@ -1,5 +1,6 @@
 """What the tests share: real data where it is at hand, and a small zoo that is really trained once per session."""
 
+import faulthandler
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,21 @@ from harness.zoo.sample import topology
 TSS_CODES = ("3N3NN3", "NNN1NN", "PPPPPP", "NNNNNN")
 _NOBODY = 65534
 SSS_WIDTHS = ("8:8:8:8:8", "8:16:32:48:64")
+
+
+_STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the error output of the session itself: what is written later may be captured."""
+    config.stash[_STDERR] = os.dup(2)
+
+
+@pytest.fixture(autouse=True)
+def _crashes_are_told(pytestconfig: pytest.Config) -> None:
+    """A crash prints the stacks of all threads: Ray's driver takes the signals over and writes where nobody looks."""
+    faulthandler.disable()
+    faulthandler.enable(pytestconfig.stash[_STDERR])
 
 
 @pytest.fixture(scope="session")
