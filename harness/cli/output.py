@@ -20,12 +20,13 @@ def console() -> Console:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under column names; numbers stand right, None is left blank."""
-    console().print(table(title, columns, rows))
+    console().print(table(title, columns, rows), crop=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """Return rows under column names, to be printed; numbers stand right, None is left blank."""
-    made = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    whole = Text(title, no_wrap=True, overflow="ignore")  # a path in it stays one word
+    made = Table(title=whole, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for i, name in enumerate(columns):
         is_numeric = all(row[i] is None or isinstance(row[i], int | float) for row in rows)
         made.add_column(Text(name), justify="right" if is_numeric else "left", overflow="fold")
