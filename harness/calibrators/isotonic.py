@@ -9,15 +9,32 @@ Reference:
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Integer
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import isotonic_regression
 
 from harness.calibrators.abstract import AbstractNonparametric
 from harness.calibrators.checks import require_fit_part, require_logits_of
 from harness.calibrators.one_vs_rest import normalised
 from harness.metrics.predictions import softmax
+
+
+class Rising(NamedTuple):
+    """A rising function: linear between its knots, constant beyond them.
+
+    Attributes:
+        knots: Places, rising.
+        values: Its values there.
+    """
+
+    knots: Float64[np.ndarray, " n_knots"]
+    values: Float64[np.ndarray, " n_knots"]
+
+    def __call__(self, places: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+        """Return the values at some places."""
+        return np.interp(places, self.knots, self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +45,7 @@ class FittedIsotonic(AbstractNonparametric):
         functions: Of each class, fitted to its softmax probabilities.
     """
 
-    functions: tuple[IsotonicRegression, ...]
+    functions: tuple[Rising, ...]
 
     def apply(self, logits: Float[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
         """Return the functions of ``softmax(logits)``, each row divided by its sum.
@@ -38,7 +55,7 @@ class FittedIsotonic(AbstractNonparametric):
         """
         require_logits_of(len(self.functions), logits)
         probs = softmax(logits)
-        values = [function.predict(probs[:, k]) for k, function in enumerate(self.functions)]
+        values = [function(probs[:, k]) for k, function in enumerate(self.functions)]
         return normalised(np.stack(values, axis=1))
 
 
@@ -58,6 +75,7 @@ def fit_isotonic(logits: Float[np.ndarray, "n classes"], labels: Integer[np.ndar
     return FittedIsotonic(tuple(_function(probs[:, k], labels == k) for k in range(logits.shape[1])))
 
 
-def _function(probability: Float64[np.ndarray, " n"], outcome: Bool[np.ndarray, " n"]) -> IsotonicRegression:
-    regression = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
-    return regression.fit(probability, outcome.astype(np.float64))
+def _function(probability: Float64[np.ndarray, " n"], outcome: Bool[np.ndarray, " n"]) -> Rising:
+    knots, place, weights = np.unique(probability, return_inverse=True, return_counts=True)
+    means = np.bincount(place, outcome) / weights
+    return Rising(knots, isotonic_regression(means, weights=weights).x)

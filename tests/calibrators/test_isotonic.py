@@ -6,7 +6,7 @@ from scipy.special import softmax
 from sklearn.isotonic import IsotonicRegression, isotonic_regression
 
 from harness.calibrators import get
-from harness.calibrators.isotonic import FittedIsotonic
+from harness.calibrators.isotonic import FittedIsotonic, Rising
 
 CALIBRATOR = get("isotonic")
 
@@ -40,20 +40,30 @@ def test_against_functions_made_by_hand(n_classes):
     np.testing.assert_allclose(CALIBRATOR.fit(logits, labels).apply(shown), expected, rtol=0, atol=1e-9)
 
 
+def test_against_scikit_learn_with_ties_and_beyond_the_ends():
+    rng = np.random.default_rng(6)
+    logits, labels = rng.integers(-2, 3, (500, 3)).astype(float), rng.integers(0, 3, 500)
+    shown = 5 * rng.normal(size=(200, 3))
+    fitted, probs, of_shown = CALIBRATOR.fit(logits, labels), softmax(logits, axis=1), softmax(shown, axis=1)
+    for k in range(3):
+        theirs = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(probs[:, k], labels == k)
+        np.testing.assert_allclose(fitted.functions[k](of_shown[:, k]), theirs.predict(of_shown[:, k]), atol=1e-12)
+
+
 def test_against_the_min_max_formula():
     logits, labels = random_logits(60, 2, seed=3)
     fitted, probs = CALIBRATOR.fit(logits, labels), softmax(logits, axis=1)
     for k in range(2):
         order = np.argsort(probs[:, k])
         expected = min_max((labels[order] == k).astype(float))
-        np.testing.assert_allclose(fitted.functions[k].predict(probs[order, k]), expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(fitted.functions[k](probs[order, k]), expected, rtol=0, atol=1e-12)
 
 
 def test_two_classes_mirror_one_another():
     """Of two classes one function is the mirror of the other, so nothing is left to normalise."""
     logits, labels = random_logits(300, 2, seed=4)
     fitted, probs = CALIBRATOR.fit(logits, labels), softmax(logits, axis=1)
-    np.testing.assert_allclose(fitted.apply(logits)[:, 0], fitted.functions[0].predict(probs[:, 0]), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(fitted.apply(logits)[:, 0], fitted.functions[0](probs[:, 0]), rtol=0, atol=1e-9)
 
 
 def test_equal_probabilities_count_as_one():
@@ -69,7 +79,7 @@ def test_beyond_the_fit_part_the_last_value_is_kept():
 
 
 def test_a_row_of_zeros_becomes_uniform():
-    function = IsotonicRegression(out_of_bounds="clip").fit(np.array([0.5, 1.0]), np.array([0.0, 1.0]))
+    function = Rising(np.array([0.5, 1.0]), np.array([0.0, 1.0]))
     assert FittedIsotonic((function,) * 3).apply(np.zeros((1, 3))).tolist() == [[1 / 3] * 3]
 
 

@@ -21,6 +21,7 @@ import ray
 from ray._private import ray_constants
 
 from harness.errors import ConfigError, StoppedEarlyError
+from harness.runner.cluster.demand import threads_environment
 from harness.store.object_path import key_files
 
 _ENVIRONMENT = {
@@ -35,12 +36,13 @@ _JOIN = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_lev
 
 
 @contextlib.contextmanager
-def local_ray(cores: int, gpus: int = 0) -> Iterator[None]:
+def local_ray(cores: int, gpus: int = 0, threads: int = 1) -> Iterator[None]:
     """Start a Ray on this machine, and end it on leaving.
 
     Args:
         cores: Cores that its workers may take together.
         gpus: GPUs that they may take together.
+        threads: Threads of each worker that is not told another number.
 
     Raises:
         StoppedEarlyError: Ray does not start.
@@ -48,7 +50,7 @@ def local_ray(cores: int, gpus: int = 0) -> Iterator[None]:
     with _own_folder() as folder:
         (folder / "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
         try:
-            _start_ray(cores, gpus, folder)
+            _start_ray(cores, gpus, folder, threads_environment(threads))
             yield
         finally:
             ray.shutdown()
@@ -75,9 +77,9 @@ def _own_folder() -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start_ray(cores: int, gpus: int, folder: Path) -> None:
+def _start_ray(cores: int, gpus: int, folder: Path, environment: dict[str, str]) -> None:
     try:
-        values = {**_ENVIRONMENT, **key_files(), "RAY_AUTH_TOKEN": token(), "HOME": str(folder)}
+        values = {**_ENVIRONMENT, **environment, **key_files(), "RAY_AUTH_TOKEN": token(), "HOME": str(folder)}
         with _environment(values), _loopback():
             ray.init(
                 address="local",

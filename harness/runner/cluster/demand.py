@@ -16,20 +16,23 @@ class Demand:
         cores: Cores, to which its threads are limited.
         gpus: GPUs: a fraction of one that it shares with others, or whole ones.
         on: The custom Ray resource that its node must have; None for any node.
+        sets_threads: Whether its process must be told its number of threads, for which a new one is started; those of
+            a Ray of ours know it, so that one of those that Ray holds ready is taken.
     """
 
     cores: int = 1
     gpus: float = 0.0
     on: str | None = None
+    sets_threads: bool = True
 
     def options(self) -> dict[str, Any]:
         """Return it as options of a Ray actor."""
-        return {
+        options = {
             "num_cpus": self.cores,
             "num_gpus": self.gpus,
             "resources": {} if self.on is None else {self.on: 0.0001},  # Ray's smallest share: a mark, not a quantity
-            "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(self.cores)}},
         }
+        return options | ({"runtime_env": {"env_vars": threads_environment(self.cores)}} if self.sets_threads else {})
 
     def room(self, resources: dict[str, float]) -> int:
         """Return how many such workers fit on a node of these resources that has nothing else to do.
@@ -47,6 +50,11 @@ class Demand:
         slack = 1e-9  # 1 / 0.1 must be ten
         of_gpus = gpus * math.floor(1 / self.gpus + slack) if self.gpus < 1 else math.floor(gpus / self.gpus + slack)
         return min(by_cores, of_gpus)
+
+
+def threads_environment(threads: int) -> dict[str, str]:
+    """Return the environment that limits the threads of a process."""
+    return {"OMP_NUM_THREADS": str(threads)}
 
 
 def require_room(demand: Demand, nodes: Sequence[dict[str, float]], key: str, wanted: int | None) -> int:

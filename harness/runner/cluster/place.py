@@ -27,8 +27,9 @@ def ray_place(options: RunnerOptions, gpus_here: int = 0) -> Iterator[RayPlace]:
     """
     with _ray(options, gpus_here):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        demand = Demand(options.threads, options.gpus_per_worker, options.workers_on)
-        measurer_demand = Demand(options.threads, 0.0, options.measurers_on)
+        is_joined = options.joins_cluster
+        demand = Demand(options.threads, options.gpus_per_worker, options.workers_on, sets_threads=is_joined)
+        measurer_demand = Demand(options.threads, 0.0, options.measurers_on, sets_threads=is_joined)
         most = require_room(demand, nodes, "runner.workers", options.workers)
         if options.measurers:
             require_room(measurer_demand, nodes, "runner.measurers", options.measurers)
@@ -51,4 +52,4 @@ def _ray(options: RunnerOptions, gpus_here: int) -> contextlib.AbstractContextMa
     if workers is None:
         alone = Demand(options.threads, options.gpus_per_worker)
         workers = max(1, alone.room({"CPU": os.cpu_count() or 1, "GPU": gpus_here}))
-    return local_ray((workers + options.measurers) * options.threads, gpus_here)
+    return local_ray((workers + options.measurers) * options.threads, gpus_here, options.threads)

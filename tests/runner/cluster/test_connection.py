@@ -7,8 +7,9 @@ SCRIPT = """
 import os, ray
 from harness.runner.cluster import local_ray
 homes = []
-for _ in range(2):
-    with local_ray(1):
+for threads in (1, 3):
+    with local_ray(1, threads=threads):
+        assert ray.get(ray.remote(lambda: os.environ["OMP_NUM_THREADS"]).remote()) == str(threads)
         homes.append(ray.get(ray.remote(lambda: os.environ["HOME"]).remote()))
         keys = ray.get(ray.remote(lambda: os.environ["AWS_SHARED_CREDENTIALS_FILE"]).remote())
         assert keys == os.path.join(os.environ["HOME"], ".aws", "credentials"), keys
