@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
 from harness.errors import StoreError
 from harness.exchange.sides import NETWORK, OWN, PLACE, Shown, Side
+from harness.statistics import kendall_tau, spearman_rho
 
-_LEAST_FOR_RANKS = 2
 _MOST_SHOWN = 6
 
 
@@ -42,13 +41,6 @@ class Agreement(NamedTuple):
     median_difference: float
     largest_difference: float
     largest_at: int
-    tau: float | None
-    spearman: float | None
-
-
-class Ranks(NamedTuple):
-    """How two rankings of the same networks agree."""
-
     tau: float | None
     spearman: float | None
 
@@ -94,25 +86,13 @@ def _of_part(shown: Shown, first: pd.DataFrame, second: pd.DataFrame, key: list[
                 median_difference=float(np.median(y - x)),
                 largest_difference=float(y[largest] - x[largest]),
                 largest_at=int(rows["arch_index"].iat[largest]),
-                **rank_agreement(x, y)._asdict(),
+                tau=_known(kendall_tau(x, y)),
+                spearman=_known(spearman_rho(x, y)),
             )
 
 
-def rank_agreement(x: Float64[np.ndarray, " n"], y: Float64[np.ndarray, " n"]) -> Ranks:
-    """Return Kendall's tau-b and Spearman's rank correlation, in [-1, 1]; None where one ranking has no order.
-
-    Args:
-        x: Values of one side, shape (n,), finite.
-        y: Values of the other, shape (n,), finite.
-
-    Example:
-        >>> rank_agreement(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))
-        Ranks(tau=0.33333333333333337, spearman=0.5)
-    """
-    if len(x) < _LEAST_FOR_RANKS or min(np.ptp(x), np.ptp(y)) == 0:
-        return Ranks(None, None)
-    first, second = pd.Series(x), pd.Series(y)
-    return Ranks(float(first.corr(second, method="kendall")), float(first.corr(second, method="spearman")))
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _refuse_several(side: Side, key: list[str]) -> None:

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from harness import spaces
-from harness.exchange.comparison import rank_agreement
 
 from .conftest import measured, pre_and_post
 
@@ -121,15 +120,3 @@ def test_what_each_side_has_is_said_where_nothing_is_shared(harness, own):
     _, _, err = harness("compare", "clean", "paper")
     assert "clean has tss/cifar10 with unshifted (none), unshifted (temperature)" in err
     assert "paper has tss/cifar100" in err
-
-
-@pytest.mark.parametrize("n_levels", [3, 50])
-def test_ranks_are_those_of_scipy(n_levels):
-    x, y = np.random.default_rng(0).integers(0, n_levels, (2, 200)).astype(float)
-    ranks = rank_agreement(x, y)
-    assert ranks.tau == pytest.approx(stats.kendalltau(x, y).statistic)
-    assert ranks.spearman == pytest.approx(stats.spearmanr(x, y).statistic)
-
-
-def test_one_network_has_no_ranks():
-    assert rank_agreement(np.array([1.0]), np.array([2.0])) == (None, None)

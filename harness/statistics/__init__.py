@@ -1,0 +1,24 @@
+"""Statistics of rankings, pure functions of arrays: how far they agree, how certain that is, how well one repeats."""
+
+from harness.statistics.ranks import kendall_matrix, kendall_tau, kendall_taus, spearman_rho
+from harness.statistics.uncertainty import (
+    Agreement,
+    Interval,
+    few_resamples_interval,
+    noise_ceiling,
+    over_networks,
+    rank_agreement,
+)
+
+__all__ = [
+    "Agreement",
+    "Interval",
+    "few_resamples_interval",
+    "kendall_matrix",
+    "kendall_tau",
+    "kendall_taus",
+    "noise_ceiling",
+    "over_networks",
+    "rank_agreement",
+    "spearman_rho",
+]

@@ -1,0 +1,97 @@
+"""How far two rankings of the same networks agree: Kendall's tau-b and Spearman's rank correlation."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Bool, Float64, Integer
+from scipy.stats import kendalltau, rankdata, spearmanr
+
+_LEAST = 2
+
+
+def kendall_tau(first: Float64[np.ndarray, " n"], second: Float64[np.ndarray, " n"]) -> float:
+    """Return Kendall's tau-b in [-1, 1] over the networks of which both values are known; NaN where it is undefined.
+
+    ``(C - D) / sqrt((C + D + X) (C + D + Y))`` of C concordant and D discordant pairs, X tied in the first values alone
+    and Y in the second alone. It is undefined of fewer than two networks, and where one of the rankings has no order.
+
+    Args:
+        first: One value per network, NaN where there is none.
+        second: The other.
+
+    Example:
+        >>> kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))
+        0.33333333333333337
+
+    Reference:
+        Kendall, "The treatment of ties in ranking problems", Biometrika 33, 1945.
+    """
+    return float(kendall_taus(np.stack([first, second], axis=1), np.array([[0, 1]]))[0])
+
+
+def spearman_rho(first: Float64[np.ndarray, " n"], second: Float64[np.ndarray, " n"]) -> float:
+    """Return Spearman's rank correlation in [-1, 1], with the same rules as :func:`kendall_tau`.
+
+    Example:
+        >>> spearman_rho(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))
+        0.5
+    """
+    known = ~(np.isnan(first) | np.isnan(second))
+    if not _has_order(first[known]) or not _has_order(second[known]):
+        return np.nan  # scipy says the same with a warning
+    return float(np.asarray(spearmanr(first[known], second[known]))[0])
+
+
+def kendall_matrix(values: Float64[np.ndarray, "networks columns"]) -> Float64[np.ndarray, "columns columns"]:
+    """Return tau-b of every two columns, a symmetric matrix with ones on its diagonal; NaN where it is undefined.
+
+    Each pair of columns is taken over the networks of which both are known, as in :func:`kendall_tau`.
+
+    Args:
+        values: A row per network, a column per measurement; NaN where there is no value.
+
+    Example:
+        >>> kendall_matrix(np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]])).tolist()
+        [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    columns = range(values.shape[1])
+    pairs = np.array([*combinations(columns, 2), *((i, i) for i in columns)])
+    found = np.empty((len(columns), len(columns)))
+    found[*pairs.T] = found[*pairs.T[::-1]] = kendall_taus(values, pairs)
+    return found
+
+
+def kendall_taus(
+    values: Float64[np.ndarray, "networks columns"], pairs: Integer[np.ndarray, "n_pairs 2"]
+) -> Float64[np.ndarray, " n_pairs"]:
+    """Return tau-b of chosen pairs of columns; each column is ranked once, and all cores take part.
+
+    Args:
+        values: As in :func:`kendall_matrix`.
+        pairs: Numbers of two columns each.
+    """
+    known = ~np.isnan(values)
+    ranks = [_ranks(column, is_known) for column, is_known in zip(values.T, known.T, strict=True)]
+
+    def tau_of(pair: Integer[np.ndarray, " 2"]) -> float:
+        i, j = pair
+        both = known[:, i] & known[:, j]
+        return _tau_b(ranks[i][both], ranks[j][both])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy and scipy let go of the interpreter while they sort
+        return np.array(list(pool.map(tau_of, pairs)), dtype=np.float64)
+
+
+def _ranks(values: Float64[np.ndarray, " n"], known: Bool[np.ndarray, " n"]) -> Integer[np.ndarray, " n"]:
+    """Return the ranks of the known values, equal ones for ties; whole numbers are compared faster."""
+    return rankdata(np.where(known, values, np.inf), "dense").astype(np.int64)
+
+
+def _tau_b(first: Integer[np.ndarray, " n"], second: Integer[np.ndarray, " n"]) -> float:
+    return float(np.asarray(kendalltau(first, second))[0]) if len(first) >= _LEAST else np.nan
+
+
+def _has_order(values: Float64[np.ndarray, " n"]) -> bool:
+    return len(values) >= _LEAST and bool(np.ptp(values) > 0)

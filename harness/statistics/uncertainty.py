@@ -1,0 +1,156 @@
+"""How certain the agreement of rankings is: intervals from resamples, and how well a ranking agrees with itself.
+
+Two things are drawn by chance and are kept apart. Images: a resample of the test images changes every measurement of
+every network at once; the store keeps 20 (``replicates``). Networks: only where the set is a sample of its space; a set
+that was enumerated is all there is.
+"""
+
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Integer
+from scipy.stats import t
+
+from harness.statistics.ranks import kendall_taus
+
+N_NETWORK_RESAMPLES = 200
+"""Resamples of the networks, where these are a sample."""
+
+_MOST_VALUES = 1 << 24
+
+
+class Interval(NamedTuple):
+    """An interval of each of some estimates, and the bias that was taken off; NaN where there are no resamples.
+
+    Attributes:
+        low: Lower ends.
+        high: Upper ends.
+        bias: Mean of the resamples minus the estimate.
+    """
+
+    low: Float64[np.ndarray, "*shape"]
+    high: Float64[np.ndarray, "*shape"]
+    bias: Float64[np.ndarray, "*shape"]
+
+
+class Agreement(NamedTuple):
+    """How the rankings by some columns agree.
+
+    Attributes:
+        tau: Kendall's tau-b of every two columns, ones on the diagonal; NaN where it is undefined.
+        images: Intervals of these over resamples of the images.
+        ceiling: Noise ceiling of each column.
+    """
+
+    tau: Float64[np.ndarray, "columns columns"]
+    images: Interval
+    ceiling: Float64[np.ndarray, " columns"]
+
+
+def few_resamples_interval(
+    estimate: Float64[np.ndarray, "*shape"], resamples: Float64[np.ndarray, "*shape n_resamples"], level: float = 0.95
+) -> Interval:
+    """Return the pivot interval ``[e - b - q s, e - b + q s]`` of an estimate e, from few resamples.
+
+    b is the mean of the resamples minus e, s their standard deviation, q the quantile of Student's t with one degree of
+    freedom less than there are resamples. The usual pivot interval takes quantiles of the resamples, of which 20 do not
+    show one of 2.5 %. Ends beyond the range of the estimate are not clipped.
+
+    Args:
+        estimate: Estimates.
+        resamples: Values of each on some resamples; NaN where it is undefined, which leaves no interval.
+        level: Probability that the interval holds the true value, in (0, 1).
+
+    Example:
+        >>> low, high, bias = few_resamples_interval(np.array(0.5), np.array([0.4, 0.5, 0.6]))
+        >>> round(float(low), 3), round(float(high), 3), round(float(bias), 3)
+        (0.07, 0.93, 0.0)
+    """
+    n = resamples.shape[-1]
+    if n < 2:
+        nothing = np.full(estimate.shape, np.nan)
+        return Interval(nothing, nothing, nothing)
+    bias = resamples.mean(axis=-1) - estimate
+    reach = t.ppf(0.5 + level / 2, n - 1) * resamples.std(axis=-1, ddof=1)
+    return Interval(estimate - bias - reach, estimate - bias + reach, bias)
+
+
+def rank_agreement(
+    values: Float64[np.ndarray, "networks columns"], resamples: Float64[np.ndarray, "networks columns n_resamples"]
+) -> Agreement:
+    """Return how the rankings of networks by some columns agree, with intervals over images and noise ceilings.
+
+    Args:
+        values: A row per network, a column per measurement; NaN where there is no value.
+        resamples: The values on resamples of the images, of which the i-th has the same images for all networks and
+            columns; none, that is shape (networks, columns, 0), leaves intervals and ceilings undefined.
+    """
+    pairs = _pairs(values.shape[1])
+    taus = _taus_of_layers(np.concatenate([values[..., None], resamples], axis=2), pairs)
+    tau = _matrix(taus[:, 0], pairs)
+    interval = few_resamples_interval(tau, _matrix(taus[:, 1:], pairs))
+    np.fill_diagonal(tau, 1.0)
+    ceilings = [noise_ceiling(of_column) for of_column in np.moveaxis(resamples, 1, 0)]
+    return Agreement(tau, interval, np.array(ceilings, dtype=np.float64))
+
+
+def noise_ceiling(resamples: Float64[np.ndarray, "networks n_resamples"]) -> float:
+    """Return how well a ranking repeats on other images: the mean tau-b of two independent resamples, at most 1.
+
+    No two measurements can be expected to agree better than one with itself. It is taken over neighbouring resamples;
+    NaN where there are fewer than two.
+
+    Args:
+        resamples: A measurement of each network on resamples of the images.
+
+    Example:
+        >>> noise_ceiling(np.array([[1.0, 1.1, 0.9], [2.0, 2.2, 1.8], [3.0, 2.9, 3.1]]))
+        1.0
+    """
+    firsts = np.arange(max(resamples.shape[1] - 1, 0))
+    if not len(firsts):
+        return np.nan
+    return float(kendall_taus(resamples, np.stack([firsts, firsts + 1], axis=1)).mean())
+
+
+def over_networks(values: Float64[np.ndarray, "networks columns"], *, seed: int = 0) -> Interval:
+    """Return intervals of tau-b of every two columns over resamples of the networks, for sets that are a sample.
+
+    Args:
+        values: A row per network, a column per measurement; NaN where there is no value.
+        seed: Seed of the draws.
+    """
+    pairs = _pairs(values.shape[1])
+    draws = np.random.default_rng(seed).integers(len(values), size=(N_NETWORK_RESAMPLES, len(values)))
+    resamples = _taus_of_layers(np.moveaxis(values[draws], 0, 2), pairs)
+    return few_resamples_interval(_matrix(kendall_taus(values, pairs), pairs), _matrix(resamples, pairs))
+
+
+def _pairs(n_columns: int) -> Integer[np.ndarray, "n_pairs 2"]:
+    return np.array([*combinations(range(n_columns), 2)], dtype=np.int64).reshape(-1, 2)
+
+
+def _taus_of_layers(
+    layers: Float64[np.ndarray, "networks columns n_layers"], pairs: Integer[np.ndarray, "n_pairs 2"]
+) -> Float64[np.ndarray, "n_pairs n_layers"]:
+    """Return tau-b of pairs of columns in each layer; some layers at a time, for whole spaces fill the memory."""
+    n_networks, n_columns, n_layers = layers.shape
+    at_once = max(1, _MOST_VALUES // max(n_networks * n_columns, 1))
+    found = [np.empty((len(pairs), 0))]
+    for first in range(0, n_layers, at_once):
+        some = layers[..., first : first + at_once]
+        n = some.shape[2]
+        beside = (pairs[:, None, :] * n + np.arange(n)[:, None]).reshape(-1, 2)  # columns by layer
+        found.append(kendall_taus(some.reshape(n_networks, -1), beside).reshape(len(pairs), n))
+    return np.concatenate(found, axis=1)
+
+
+def _matrix(
+    of_pairs: Float64[np.ndarray, "n_pairs ..."], pairs: Integer[np.ndarray, "n_pairs 2"]
+) -> Float64[np.ndarray, "columns columns ..."]:
+    """Return values of all pairs of columns as a symmetric matrix, NaN on its diagonal."""
+    n_columns = int(pairs.max(initial=0)) + 1
+    matrix = np.full((n_columns, n_columns, *of_pairs.shape[1:]), np.nan)
+    matrix[*pairs.T] = matrix[*pairs.T[::-1]] = of_pairs
+    return matrix

@@ -1,0 +1,116 @@
+"""Intervals and noise ceilings: cases by hand, the usual formulas, and that they hold what they promise."""
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap, norm, ttest_1samp
+
+from harness.statistics import (
+    few_resamples_interval,
+    kendall_matrix,
+    kendall_tau,
+    noise_ceiling,
+    over_networks,
+    rank_agreement,
+)
+
+
+def test_an_interval_by_hand():
+    found = few_resamples_interval(np.array([2.0]), np.array([[2.0, 3.0, 4.0]]))
+    # Bias 1, standard deviation 1, Student's t with two degrees of freedom: 4.3027.
+    assert found.bias == pytest.approx([1.0])
+    assert found.low == pytest.approx([2 - 1 - 4.302653])
+    assert found.high == pytest.approx([2 - 1 + 4.302653])
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_without_bias_it_is_the_prediction_interval_around_the_mean(level):
+    resamples = np.random.default_rng(0).normal(size=20)
+    interval = ttest_1samp(resamples, 0).confidence_interval(level)
+    half = (interval.high - interval.low) / 2 * np.sqrt(20)
+    found = few_resamples_interval(np.array(resamples.mean()), resamples, level)
+    assert found.high - found.low == pytest.approx(2 * half)
+
+
+@pytest.mark.parametrize("n_resamples", [0, 1])
+def test_too_few_resamples_give_no_interval(n_resamples):
+    found = few_resamples_interval(np.zeros((2, 3)), np.zeros((2, 3, n_resamples)))
+    assert all(np.isnan(part).all() and part.shape == (2, 3) for part in found)
+
+
+def noisy(n_networks=40, n_columns=3, n_resamples=20, noise=0.3, seed=0):
+    """True values, what a sample of images gives of them, and resamples of that: noise upon noise."""
+    rng = np.random.default_rng(seed)
+    true = rng.normal(size=(n_networks, 1)) + rng.normal(size=(n_networks, n_columns))
+    values = true + noise * rng.normal(size=true.shape)
+    return true, values, values[..., None] + noise * rng.normal(size=(*true.shape, n_resamples))
+
+
+def test_agreement_is_that_of_each_pair():
+    _, values, resamples = noisy()
+    found = rank_agreement(values, resamples)
+    np.testing.assert_allclose(found.tau, kendall_matrix(values))
+    each = np.array([kendall_tau(resamples[:, 0, i], resamples[:, 2, i]) for i in range(20)])
+    expected = few_resamples_interval(np.array(found.tau[0, 2]), each)
+    for part, alone in zip(found.images, expected, strict=True):
+        assert part[0, 2] == part[2, 0] == pytest.approx(float(alone))
+    neighbours = [kendall_tau(resamples[:, 1, i], resamples[:, 1, i + 1]) for i in range(19)]
+    assert found.ceiling[1] == pytest.approx(np.mean(neighbours))
+
+
+def test_agreement_without_resamples():
+    _, values, resamples = noisy()
+    found = rank_agreement(values, resamples[..., :0])
+    np.testing.assert_allclose(found.tau, kendall_matrix(values))
+    assert np.isnan(found.images.low).all()
+    assert np.isnan(found.ceiling).all()
+
+
+def test_images_are_shared_by_the_columns():
+    """Two columns that move together on other images agree in each resample, however noisy both are."""
+    _, values, resamples = noisy(noise=3.0)
+    twice = rank_agreement(np.stack([values[:, 0]] * 2, axis=1), np.stack([resamples[:, 0]] * 2, axis=1))
+    assert twice.images.low[0, 1] == twice.images.high[0, 1] == 1.0
+    assert twice.ceiling[0] < 0.9
+
+
+def test_the_ceiling_of_a_ranking_without_noise_is_one_and_of_noise_alone_is_nothing():
+    rng = np.random.default_rng(0)
+    assert noise_ceiling(np.repeat(rng.normal(size=(30, 1)), 20, axis=1)) == 1.0
+    assert abs(noise_ceiling(rng.normal(size=(300, 20)))) < 0.05
+    assert np.isnan(noise_ceiling(rng.normal(size=(30, 1))))
+
+
+def test_intervals_over_images_hold_the_true_tau():
+    """95 % are promised; noise upon noise is a bias of known sign, which the interval takes off."""
+    held, bias = [], []
+    for seed in range(60):
+        true, values, resamples = noisy(n_networks=60, n_columns=2, seed=seed)
+        found = rank_agreement(values, resamples).images
+        held.append(found.low[0, 1] <= kendall_tau(*true.T) <= found.high[0, 1])
+        bias.append(found.bias[0, 1])
+    assert np.mean(held) >= 0.88
+    assert np.mean(bias) < -0.01
+
+
+def test_intervals_over_networks_hold_the_tau_of_the_space():
+    """Of two normal columns of correlation r, tau is 2/pi asin r."""
+    held = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        first = rng.normal(size=80)
+        second = 0.6 * first + 0.8 * rng.normal(size=80)
+        found = over_networks(np.stack([first, second], axis=1))
+        held.append(found.low[0, 1] <= 2 / np.pi * np.arcsin(0.6) <= found.high[0, 1])
+    assert np.mean(held) >= 0.83
+
+
+def test_intervals_over_networks_are_those_of_scipy():
+    rng = np.random.default_rng(3)
+    first = rng.normal(size=60)
+    second = first + rng.normal(size=60)
+    found = over_networks(np.stack([first, second], axis=1))
+    theirs = bootstrap(
+        (first, second), kendall_tau, paired=True, vectorized=False, method="basic", n_resamples=999, rng=rng
+    )
+    assert found.high[0, 1] - found.low[0, 1] == pytest.approx(2 * norm.ppf(0.975) * theirs.standard_error, rel=0.2)
+    assert found.low[0, 1] == pytest.approx(theirs.confidence_interval.low, abs=0.05)
