@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 RESULTS ?= results
 ARGS ?=
-PROCESSES ?= 4
+PROCESSES ?= 3
 PRECISIONS ?= bfloat16
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,7 +57,7 @@ format: install-dev ## format and mend what ruff can
 	@$(BIN)/ruff check --fix .
 
 pytest: install-dev ## the tests alone; ARGS="-k name" chooses, PROCESSES=0 runs them in this process
-	@$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile $(ARGS)
 
 chaos: install-dev ## kill workers, drivers and nodes at random moments, compare what comes of it; ARGS="--kills 100"
 	@$(BIN)/python tests/chaos/chaos.py $(ARGS)

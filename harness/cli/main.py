@@ -134,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands)
     _add_export(commands)
     _add_compare(commands)
-    _add(commands, "report", report.report, "execute the notebook of analysis/ and build the page")
+    report_parser = _add(commands, "report", report.report, "execute the notebooks of analysis/ and build the site")
+    report_parser.add_argument(
+        "--whose", default="clean", help="whose numbers: clean, paper, or the origin of an imported table (clean)"
+    )
     zoo_parser = _add(commands, "zoo", zoo.train, "train the zoo: `harness zoo train`", word="train")
     zoo_parser.add_argument("--diverged", action="store_true", help="also train again what diverged before")
     zoo_parser.description = "Train the zoo of the `zoo` node of the configuration, as NATS-Bench archives."

@@ -1,19 +1,36 @@
-"""``harness report``: the notebooks of ``analysis/`` are executed on the store and become a page."""
+"""``harness report``: the notebooks of ``analysis/`` are executed on the store and become a site."""
 
 import argparse
 from pathlib import Path
 
-from harness.cli.output import say
+from harness.cli.output import meter, say
 from harness.config import Settings
-from harness.report import build_page
+from harness.report import Site
 from harness.store import open_store
+from harness.store.populations import require_whose
 
 _ANALYSIS = Path(__file__).parents[2] / "analysis"
 
 
-def report(settings: Settings, _: argparse.Namespace) -> int:
-    """Build the report and return 0."""
-    open_store(str(settings.store))  # refuses early, with a better message than a notebook's traceback
-    page = build_page(_ANALYSIS / "overview.ipynb", settings.store, settings.report)
-    say(f"report: {page.resolve().as_uri()}")
-    return 0
+def _number(notebook: Path) -> int:
+    """Return the number of a question, as in ``q3_agreement``."""
+    return int(notebook.stem.partition("_")[0].removeprefix("q"))
+
+
+def report(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Build the report and return 0, or 1 if a page cannot be shown."""
+    store = open_store(str(settings.store))  # refuses early, with a better message than a notebook's traceback
+    require_whose(store, arguments.whose)
+    notebooks = (_ANALYSIS / "overview.ipynb", *sorted(_ANALYSIS.glob("q*.ipynb"), key=_number))
+    site = Site(notebooks, settings.store, arguments.whose, settings.report)
+    faults = []
+    with meter("pages", len(notebooks)) as shown:
+        for page in site.make():
+            shown.advance(1, page.title)
+            if page.fault is not None:
+                faults.append(f"{page.title}: {page.fault}")
+    site.write()
+    for fault in faults:
+        say(f"not shown: {fault}")
+    say(f"report: {site.index.resolve().as_uri()}")
+    return 1 if faults else 0

@@ -1,14 +1,25 @@
-"""Figures: a data frame of store rows in, a matplotlib figure or a table to show out. One file per question.
+"""Figures: rows of a store in, a matplotlib figure or a table to show out. One file per question.
 
+The questions of the published study, in files ``q1_`` to ``q7_``, are asked of populations of networks and give an
+:class:`Answer`: figure, text and table. The other files are of the overview and take data frames of measurement rows.
 Where the rows that a figure needs are missing, it is a :class:`Note` that says how to get them.
 """
 
-from harness.figures.accuracy import error_against_accuracy
-from harness.figures.bin_sizes import error_over_bin_sizes
+from harness.figures.answer import Answer
+from harness.figures.cells import cell_figure
 from harness.figures.note import Note
 from harness.figures.ood import DETECTION_COLUMNS, ood_against_accuracy, ood_detection, ood_table
 from harness.figures.pre_post import pre_against_post
 from harness.figures.protocols import paper_against_clean
+from harness.figures.q1_generalisation import generalisation
+from harness.figures.q2_robustness import robustness
+from harness.figures.q3_agreement import METRICS, agreement_of_metrics
+from harness.figures.q4_post_hoc import post_hoc
+from harness.figures.q5_accuracy import error_and_accuracy
+from harness.figures.q6_bins import error_and_bins
+from harness.figures.q7_kernels import kernels
+from harness.figures.q7_top import top_networks
+from harness.figures.q7_widths import error_and_width, uniform_widths
 from harness.figures.quantity import columns_at_bin_counts
 from harness.figures.reliability import Network, notable_networks, reliability_diagrams
 from harness.figures.settings import most_complete_setting, setting_table
@@ -16,11 +27,18 @@ from harness.figures.tables import models_table, styled
 
 __all__ = [
     "DETECTION_COLUMNS",
+    "METRICS",
+    "Answer",
     "Network",
     "Note",
+    "agreement_of_metrics",
+    "cell_figure",
     "columns_at_bin_counts",
-    "error_against_accuracy",
-    "error_over_bin_sizes",
+    "error_and_accuracy",
+    "error_and_bins",
+    "error_and_width",
+    "generalisation",
+    "kernels",
     "models_table",
     "most_complete_setting",
     "notable_networks",
@@ -28,8 +46,12 @@ __all__ = [
     "ood_detection",
     "ood_table",
     "paper_against_clean",
+    "post_hoc",
     "pre_against_post",
     "reliability_diagrams",
+    "robustness",
     "setting_table",
     "styled",
+    "top_networks",
+    "uniform_widths",
 ]

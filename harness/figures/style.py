@@ -16,6 +16,20 @@ SPACE_MARKERS = {"tss": "o", "sss": "s"}
 SPACE_LABELS = {"tss": "topology space (TSS)", "sss": "size space (SSS)"}
 PHASE_COLOURS = {"none": "#56b4e9", "temperature": "#e69f00"}
 PHASE_LABELS = {"none": "before calibration", "temperature": "after temperature scaling"}
+LINE_COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#000000",
+    "#8c564b",
+    "#7f7f7f",
+    "#bcbd22",
+)
+"""Ten lines of one panel; Okabe and Ito's eight come first."""
+
 OVER, UNDER = "#d55e00", "#009e73"
 BARS, GREY = "#56b4e9", "#6e6e6e"
 

@@ -1,5 +1,5 @@
-"""The notebooks of ``analysis/`` become pages: executed on a store, shown without their code."""
+"""The notebooks of ``analysis/`` become a site: executed on a store, shown without their code."""
 
-from harness.report.page import build_page
+from harness.report.site import Page, Site
 
-__all__ = ["build_page"]
+__all__ = ["Page", "Site"]

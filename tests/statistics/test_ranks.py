@@ -33,9 +33,10 @@ def test_tau_is_the_sum_over_pairs(n, levels):
     assert kendall_tau(first, second) == pytest.approx(tau_of_pairs(first, second), abs=1e-12)
 
 
+@pytest.mark.parametrize("n", [20, 299, 300, 301])
 @pytest.mark.parametrize("n_levels", [3, 50])
-def test_ranks_are_those_of_scipy(n_levels):
-    first, second = np.random.default_rng(0).integers(0, n_levels, (2, 200)).astype(float)
+def test_ranks_are_those_of_scipy(n_levels, n):
+    first, second = np.random.default_rng(0).integers(0, n_levels, (2, n)).astype(float)
     assert kendall_tau(first, second) == pytest.approx(stats.kendalltau(first, second).statistic)
     assert spearman_rho(first, second) == pytest.approx(stats.spearmanr(first, second).statistic)
 
@@ -67,10 +68,11 @@ def test_networks_of_which_a_value_is_missing_do_not_count(of):
     assert of(first, second) == of(first[kept], second[kept])
 
 
-def test_the_matrix_is_that_of_pandas():
+@pytest.mark.parametrize("n", [50, 350])
+def test_the_matrix_is_that_of_pandas(n):
     rng = np.random.default_rng(1)
-    values = np.round(rng.normal(size=(50, 5)) + rng.normal(size=(50, 1)), 1)
-    values[rng.random((50, 5)) < 0.1] = np.nan
+    values = np.round(rng.normal(size=(n, 5)) + rng.normal(size=(n, 1)), 1)
+    values[rng.random((n, 5)) < 0.1] = np.nan
     np.testing.assert_allclose(kendall_matrix(values), pd.DataFrame(values).corr(method="kendall"), atol=1e-12)
 
 

@@ -1,0 +1,99 @@
+"""Rank correlations as matrices of coloured cells, the noise ceiling of each ranking on the diagonal."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float64
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from harness.statistics import Agreement, over_networks
+from harness.statistics.population import Column, Population
+
+_COLOURS = "RdBu"
+_FEW = 9
+"""Up to so many columns the intervals have room in the cells."""
+
+
+def draw_matrix(axes: Axes, agreement: Agreement, labels: Sequence[str]) -> None:
+    """Draw tau-b of every two columns as a cell, with its interval where there is room, and ceilings on the diagonal.
+
+    Cells without a value, of rankings without order, stay empty.
+    """
+    shown = agreement.tau.copy()
+    np.fill_diagonal(shown, agreement.ceiling)
+    _draw_cells(axes, shown, labels)
+    if len(labels) <= _FEW:
+        for i in range(len(labels)):
+            for j in range(len(labels)):
+                low, high = agreement.images.low[i, j], agreement.images.high[i, j]
+                if not np.isnan(low):
+                    _write(axes, i, j, f"{_short(low)} to {_short(high)}", shown[i, j], below=True)
+
+
+def draw_bar(figure: Figure, axes: Iterable[Axes]) -> None:
+    """Draw beside the panels what the colours mean."""
+    scale = ScalarMappable(Normalize(-1, 1), _COLOURS)
+    figure.colorbar(scale, ax=list(axes), shrink=0.6, label="Kendall's tau-b (diagonal: noise ceiling)")
+
+
+def _draw_cells(axes: Axes, values: Float64[np.ndarray, "rows columns"], labels: Sequence[str]) -> None:
+    """Draw rank correlations as coloured cells with their numbers."""
+    axes.imshow(values, cmap=_COLOURS, vmin=-1, vmax=1)
+    turned = {"rotation": 90, "ha": "center"} if len(labels) > _FEW else {"rotation": 40, "ha": "right"}
+    axes.set_xticks(range(len(labels)), labels, rotation_mode="default" if len(labels) > _FEW else "anchor", **turned)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(length=0, labelsize=7 if len(labels) > _FEW else 9)
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    for (i, j), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            _write(axes, i, j, _short(value), value, size=5.5 if len(labels) > _FEW else 9)
+
+
+def _write(axes: Axes, i: int, j: int, text: str, value: float, *, below: bool = False, size: float = 9) -> None:
+    colour = "white" if abs(value) > 0.65 else "black"
+    axes.annotate(
+        text,
+        (j, i + (0.3 if below else 0.0)),
+        ha="center",
+        va="center",
+        color=colour,
+        fontsize=5.5 if below else size,
+    )
+
+
+def _short(value: float) -> str:
+    """Return a rank correlation without its leading zero.
+
+    Example:
+        >>> _short(0.876), _short(-0.05), _short(1.0)
+        ('.88', '-.05', '1.00')
+    """
+    return f"{value:.2f}".replace("0.", ".") if abs(value) < 0.995 else f"{value:.2f}"
+
+
+def agreement_lines(
+    population: Population, columns: Sequence[Column], agreement: Agreement, labels: Sequence[str]
+) -> Iterator[dict[str, object]]:
+    """Yield a line of a table for every two columns: tau-b, intervals over images and networks, noise ceilings.
+
+    Args:
+        population: The networks.
+        columns: What was ranked, for intervals over networks where these are a sample.
+        agreement: How far it agrees.
+        labels: What the columns are called.
+    """
+    tau, images, ceiling = agreement
+    sampled = over_networks(population.matrix(columns)) if population.is_sample else None
+    for i, first in enumerate(labels):
+        for j in range(i + 1, len(labels)):
+            line: dict[str, object] = {"networks": population.name, "first": first, "second": labels[j]}
+            line |= {"n": len(population), "tau": tau[i, j]}
+            line |= {"low (images)": images.low[i, j], "high (images)": images.high[i, j]}
+            if sampled is not None:
+                line |= {"low (networks)": sampled.low[i, j], "high (networks)": sampled.high[i, j]}
+            yield line | {"ceiling of first": ceiling[i], "ceiling of second": ceiling[j]}

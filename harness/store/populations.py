@@ -1,0 +1,295 @@
+"""The networks that a question is asked of, from our own rows or from an imported table, in one shape.
+
+Of our own rows one setting is taken for each search space and data set: one archive, budget, seed, split, label set and
+precision, that of most networks. Of isomorphic networks one counts unless told otherwise: rankings in which a network
+stands many times are not rankings of networks.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from harness import spaces
+from harness.errors import StoreError
+from harness.metrics.resampling import HEADLINE
+from harness.statistics.population import POST, PRE, Column, Population
+from harness.store.filters import PROTOCOLS, Filter
+from harness.store.published import PUBLISHED_COLUMNS, Group, PublishedColumn
+from harness.store.reader import Store
+
+ONE_PER_CLASS, ALL, COPIED = "one per class", "all", "copied"
+_NO_ISOMORPHS = "no two sizes are isomorphic"
+RULES: Mapping[str, str] = {
+    ONE_PER_CLASS: "one network of each isomorphism class",
+    ALL: "all networks that were measured",
+    COPIED: "all architectures, isomorphic ones with copied numbers, as published",
+}
+"""Which networks of isomorphic ones count."""
+
+MEASURED = (
+    *HEADLINE, "cwACE_15", "correct_confidence", "incorrect_confidence", "Brier_sum",
+)  # fmt: skip
+"""Measurements that a population holds unless others are asked for."""
+
+_PLACE = ("space", "dataset")
+_SETTING = ("source", "hp", "seed", "split", "split_seed", "label_set", "precision")
+_USUAL = {"split": "random20", "split_seed": 42, "label_set": "original", "precision": "float32"}
+_KNOWN = "arch_index, arch_str, representative, kernel_parameters, widths, operations, live_edges"
+
+
+def require_whose(store: Store, whose: str) -> None:
+    """Refuse what is neither a protocol of our own rows nor the origin of an imported table.
+
+    Raises:
+        StoreError: It is neither; the message lists what there is.
+    """
+    origins = store.sql("SELECT DISTINCT origin FROM published ORDER BY origin").fetchall()
+    known = [*PROTOCOLS, *(origin for (origin,) in origins)]
+    if whose not in known:
+        raise StoreError(
+            f"whose numbers: expected {', '.join(known)}, got {whose!r}; `harness import published PATH` takes a "
+            "published table into the store"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What of a population is asked for."""
+
+    columns: tuple[str, ...]
+    resampled: tuple[str, ...]
+    calibrators: tuple[str, ...]
+    rule: str
+
+
+def populations(
+    store: Store,
+    whose: str = "clean",
+    *,
+    rule: str = ONE_PER_CLASS,
+    columns: Sequence[str] = MEASURED,
+    resampled: Sequence[str] = (),
+    calibrators: Sequence[str] = (PRE, POST),
+    **filters: Filter,
+) -> list[Population]:
+    """Return the networks of each search space and data set, topologies first, data sets by name.
+
+    Args:
+        store: The store.
+        whose: ``clean`` or ``paper`` for our own rows, or the origin of an imported table such as ``published``.
+        rule: Which of isomorphic networks count, one of :data:`RULES`.
+        columns: Measurements, under the names of the store.
+        resampled: Measurements that are also wanted on resamples of the images: those of them that the family
+            ``replicates`` has, where it was measured.
+        calibrators: Calibrators; of an import those of the study.
+        filters: Columns of the key, or ``precision``, and the value or values that they must have; of an import
+            ``space`` and ``dataset``. They narrow the choice of a setting, which is that of most networks.
+
+    Raises:
+        StoreError: There is no such import, rule or column, or a filter names what no row has.
+    """
+    require_whose(store, whose)
+    if rule not in RULES:
+        raise StoreError(f"rule: expected {', '.join(RULES)}, got {rule!r}")
+    wanted = _Wanted(tuple(columns), tuple(resampled), tuple(calibrators), rule)
+    if whose in PROTOCOLS:
+        found = list(_own(store, whose, wanted, filters))
+    else:
+        found = list(_imported(store, whose, wanted, filters))
+    return sorted(found, key=lambda population: (population.space != "tss", population.space, population.dataset))
+
+
+def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Filter]) -> Iterator[Population]:
+    """Yield the populations of our own rows of a protocol."""
+    chosen = {"fingerprint": "commonest", **filters, "protocol": protocol}
+    isomorphs = "all" if wanted.rule == COPIED else "own"
+    rows = store.measurements(isomorphs=isomorphs, calibrator=list(wanted.calibrators), **chosen)
+    unshifted = rows.filter("condition = 'unshifted'")
+    unknown = sorted(set(wanted.columns) - set(rows.columns))
+    if unknown:
+        raise StoreError(
+            f"columns: no measurement is called {', '.join(unknown)}; `harness query --describe` lists them"
+        )
+    known = _architectures(store)
+    for place, setting in _settings(unshifted):
+        of_place = _where(unshifted, {**place, **setting})
+        values = of_place.project(", ".join(("arch_index", "calibrator", *map(_quoted, wanted.columns)))).df()
+        networks = _of_space(known, place["space"], values["arch_index"].unique())
+        counted, n_left_out = _counted(networks, wanted.rule)
+        index = counted.index
+        scores = {
+            str(calibrator): of_calibrator.set_index("arch_index").drop(columns="calibrator").reindex(index)
+            for calibrator, of_calibrator in values.groupby("calibrator")
+        }
+        shown = _where(rows.filter("condition <> 'unshifted'"), {**place, **setting, "calibrator": PRE})
+        yield Population(
+            whose=protocol,
+            **place,
+            setting=setting,
+            rule=_rule(place["space"], wanted.rule),
+            n_left_out=n_left_out,
+            n_space=_n_space(place["space"], wanted.rule),
+            networks=counted,
+            scores=scores,
+            resamples=_resamples(of_place, "calibrator", wanted.resampled, index),
+            robust=pd.concat([_by_condition(shown, "acc", index), _attacked(store, place, index)], axis=1),
+            robust_resamples=_robust_resamples(shown, index) if wanted.resampled else {},
+            detection=_by_condition(shown, "ood_auroc", index),
+        )
+
+
+def _settings(rows: duckdb.DuckDBPyRelation) -> Iterator[tuple[dict[str, str], dict[str, str | int]]]:
+    """Yield each search space and data set with the setting of most networks; of equals the study's, then the first."""
+    keys = ", ".join((*_PLACE, *_SETTING))
+    counted = rows.filter(f"calibrator = '{PRE}'").aggregate(f"{keys}, count(*) AS n", keys).df()
+    unusual = sum((counted[name] != usual).astype(int) for name, usual in _USUAL.items())
+    order = ["n", "unusual", *_SETTING]
+    ordered = counted.assign(unusual=unusual).sort_values(order, ascending=[False] + [True] * (len(order) - 1))
+    for _, first in ordered.drop_duplicates(list(_PLACE)).iterrows():
+        setting = {name: int(first[name]) if name in ("seed", "split_seed") else str(first[name]) for name in _SETTING}
+        yield {name: str(first[name]) for name in _PLACE}, setting
+
+
+def _resamples(
+    rows: duckdb.DuckDBPyRelation, kind: str, columns: Sequence[str], index: pd.Index
+) -> dict[Column, Float64[np.ndarray, "networks n_resamples"]]:
+    """Return what the rows of each kind hold of measurements on resamples; what none of them holds is left out."""
+    columns = [name for name in columns if name in HEADLINE]
+    if not columns:
+        return {}
+    lists = [f'"{name}_replicates" AS "{name}"' for name in columns]
+    frame = rows.project(", ".join(("arch_index", f"{kind} AS kind", *lists))).df()
+    found = {}
+    for of_kind, part in frame.groupby("kind"):
+        by_network = part.set_index("arch_index").reindex(index)
+        for name in columns:
+            held = [values if isinstance(values, np.ndarray) else None for values in by_network[name]]
+            n = max((len(values) for values in held if values is not None), default=0)
+            if n:
+                nothing = np.full(n, np.nan)
+                each = [
+                    nothing if values is None else np.ma.filled(values.astype(np.float64), np.nan) for values in held
+                ]
+                found[str(of_kind), name] = np.stack(each)
+    return found
+
+
+def _robust_resamples(rows: duckdb.DuckDBPyRelation, index: pd.Index) -> dict[str, Float64[np.ndarray, "networks n"]]:
+    """Return accuracies under each condition on resamples, which draw the same images as those of the test images."""
+    kind = "concat(condition, CASE WHEN severity > 0 THEN concat(':', severity) ELSE '' END)"
+    return {condition: values for (condition, _), values in _resamples(rows, kind, ["acc"], index).items()}
+
+
+def _by_condition(rows: duckdb.DuckDBPyRelation, column: str, index: pd.Index) -> pd.DataFrame:
+    """Return a measurement of each network under each condition that has it, named ``fog:3``."""
+    held = rows.filter(f"{column} IS NOT NULL").project(f"arch_index, condition, severity, {column} AS value").df()
+    return _wide(held.rename(columns={"severity": "strength"}), index)
+
+
+def _attacked(store: Store, place: Mapping[str, str], index: pd.Index) -> pd.DataFrame:
+    """Return imported accuracies on attacked and corrupted images, of the networks of NATS-Bench alone."""
+    rows = _where(store.sql("FROM robustness"), place).filter("condition <> 'unshifted'")
+    return _wide(rows.project("arch_index, condition, strength, acc AS value").df(), index, "{} (imported)")
+
+
+def _wide(rows: pd.DataFrame, index: pd.Index, name: str = "{}") -> pd.DataFrame:
+    called = [
+        name.format(f"{condition}:{strength:g}" if strength else condition)
+        for condition, strength in zip(rows["condition"], rows["strength"], strict=True)
+    ]
+    wide = rows.assign(called=called).pivot_table(index="arch_index", columns="called", values="value")
+    return wide.reindex(index).dropna(axis=1, how="all").rename_axis(columns=None)
+
+
+def _imported(store: Store, origin: str, wanted: _Wanted, filters: Mapping[str, Filter]) -> Iterator[Population]:
+    """Yield the populations of an imported table."""
+    rows = store.published(origin=origin, **filters)
+    if wanted.rule == ALL:
+        rows = rows.filter("copied_from IS NULL")
+    known = _architectures(store)
+    for place in rows.project("space, dataset").distinct().df().to_dict("records"):
+        table = _where(rows, place).df().set_index("arch_index").sort_index()
+        networks = _of_space(known, place["space"], table.index.to_numpy())
+        counted, n_left_out = _counted(networks, wanted.rule)
+        held = [column for column in PUBLISHED_COLUMNS if place["space"] in column.holds]
+        table = table.loc[counted.index]
+        yield Population(
+            whose=origin,
+            **place,
+            setting={},
+            rule=_rule(place["space"], wanted.rule),
+            n_left_out=n_left_out,
+            n_space=_n_space(place["space"], wanted.rule),
+            networks=counted,
+            scores=_published_scores(table, held, place["space"], wanted),
+            robust=_published_group(table, held, Group.ATTACKS, Group.CORRUPTIONS),
+            detection=_published_group(table, held, Group.DETECTION),
+        )
+
+
+def _published_scores(
+    table: pd.DataFrame, held: Sequence[PublishedColumn], space: str, wanted: _Wanted
+) -> dict[str, pd.DataFrame]:
+    scores = {}
+    for calibrator in wanted.calibrators:
+        names = {
+            column.name: column.holds[space]
+            for column in held
+            if column.group == Group.STUDY and column.calibrator == calibrator
+        }
+        frame = table.filter(items=list(names)).rename(columns=names)
+        if "ECE_15" in frame:
+            accuracy, calibrated = table["acc"], 1 - frame["ECE_15"]
+            frame = frame.assign(HCS=2 * accuracy * calibrated / (accuracy + calibrated))
+        if not frame.empty:
+            scores[calibrator] = frame.filter(items=wanted.columns).astype(np.float64)
+    return scores
+
+
+def _published_group(table: pd.DataFrame, held: Sequence[PublishedColumn], *groups: Group) -> pd.DataFrame:
+    names = {
+        column.name: f"{column.condition}:{column.strength:g}" if column.strength else column.condition
+        for column in held
+        if column.group in groups
+    }
+    return table.filter(items=list(names)).rename(columns=names).astype(np.float64).dropna(axis=1, how="all")
+
+
+def _architectures(store: Store) -> duckdb.DuckDBPyRelation:
+    query = "FROM architectures JOIN features USING (space, arch_index)"
+    return store.sql(f"SELECT space, {_KNOWN} {query}")
+
+
+def _of_space(known: duckdb.DuckDBPyRelation, space: str, indices: Sequence[int]) -> pd.DataFrame:
+    """Return what is known of some architectures, by index."""
+    of_space = known.filter(f"space = '{space}'").df().drop(columns="space").set_index("arch_index")
+    return of_space.loc[np.sort(np.asarray(indices, dtype=np.int64))]
+
+
+def _counted(networks: pd.DataFrame, rule: str) -> tuple[pd.DataFrame, int]:
+    """Return the networks that count under a rule, of each class the smallest index, and how many do not."""
+    counted = networks.drop_duplicates("representative") if rule == ONE_PER_CLASS else networks
+    return counted, len(networks) - len(counted)
+
+
+def _rule(space: str, rule: str) -> str:
+    return RULES[rule] if space == "tss" else _NO_ISOMORPHS
+
+
+def _n_space(name: str, rule: str) -> int:
+    space = spaces.get(name)
+    return len(space.representatives()) if rule == ONE_PER_CLASS else len(space)
+
+
+def _where(rows: duckdb.DuckDBPyRelation, values: Mapping[str, str | int]) -> duckdb.DuckDBPyRelation:
+    for name, value in values.items():
+        rows = rows.filter(duckdb.ColumnExpression(name) == duckdb.ConstantExpression(value))
+    return rows
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
