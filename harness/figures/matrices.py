@@ -51,10 +51,10 @@ def _draw_cells(axes: Axes, values: Float64[np.ndarray, "rows columns"], labels:
         spine.set_visible(False)
     for (i, j), value in np.ndenumerate(values):
         if not np.isnan(value):
-            _write(axes, i, j, _short(value), value, size=5.5 if len(labels) > _FEW else 9)
+            _write(axes, i, j, _short(value), value, size=5.5 if len(labels) > _FEW else 9.0)
 
 
-def _write(axes: Axes, i: int, j: int, text: str, value: float, *, below: bool = False, size: float = 9) -> None:
+def _write(axes: Axes, i: int, j: int, text: str, value: float, *, below: bool = False, size: float = 9.0) -> None:
     colour = "white" if abs(value) > 0.65 else "black"
     axes.annotate(
         text,

@@ -37,12 +37,12 @@ def generalisation(populations: Sequence[Population], column: str = "ECE_15", ca
         calibrator: Calibrator of the predictions.
     """
     by_space = [found for found in _by_space(populations, column, calibrator) if len(found) > 1]
-    if not by_space:
+    each = [shared for found in by_space if (shared := _Shared(found, column, calibrator)).n > 1]
+    if not each:
         return missing(
-            f"No search space whose networks have {column} (calibrator {calibrator}) on two data sets: "
+            f"No two networks of one search space that have {column} (calibrator {calibrator}) on two data sets: "
             "`harness run study.datasets=[cifar10,cifar100]` measures those of two."
         )
-    each = [_Shared(found, column, calibrator) for found in by_space]
     return Answer(_figure(each), _finding(each), pd.DataFrame(line for shared in each for line in shared.lines()))
 
 

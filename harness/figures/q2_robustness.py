@@ -41,10 +41,10 @@ def robustness(
         as_published: The same networks with isomorphic ones repeated, to draw the published fault beside: the N least
             accurate rows in place of the N most accurate networks.
     """
-    usable = [each for each in populations if len(each.robust.columns) and each.has(column)]
+    usable = [each for each in populations if len(each) > 1 and len(each.robust.columns) and each.has(column)]
     if not usable:
         return missing(
-            f"No networks with {column} and an accuracy on shifted or attacked images: `harness run "
+            f"No two networks with {column} and an accuracy on shifted or attacked images: `harness run "
             "study.conditions=[unshifted,made_gaussian_noise:3]` measures corrupted images, `harness import robustness "
             "PATH` takes the published accuracies under attacks and corruptions."
         )

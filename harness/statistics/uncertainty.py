@@ -142,7 +142,7 @@ def _taus_of_layers(
         some = layers[..., first : first + at_once]
         n = some.shape[2]
         beside = (pairs[:, None, :] * n + np.arange(n)[:, None]).reshape(-1, 2)  # columns by layer
-        found.append(kendall_taus(some.reshape(n_networks, -1), beside).reshape(len(pairs), n))
+        found.append(kendall_taus(some.reshape(n_networks, n_columns * n), beside).reshape(len(pairs), n))
     return np.concatenate(found, axis=1)
 
 

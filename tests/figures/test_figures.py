@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 
 from harness.figures import (
     Note,
-    error_against_accuracy,
-    error_over_bin_sizes,
     models_table,
     most_complete_setting,
     notable_networks,
@@ -30,9 +28,7 @@ def every_figure(make, rows, shifted):
     """Every figure function on some rows and shifted rows, by name."""
     return {
         "reliability": reliability_diagrams(rows, notable_networks(rows)),
-        "accuracy": error_against_accuracy(rows),
         "pre_post": pre_against_post(rows),
-        "bin_sizes": error_over_bin_sizes(rows, make.bin_columns),
         "ood": ood_detection(shifted),
         "ood_accuracy": ood_against_accuracy(shifted, rows),
         "protocols": paper_against_clean(rows, rows.assign(protocol="paper")),
@@ -68,11 +64,9 @@ def test_rows_of_several_settings_are_never_pooled(make, column):
     other = make.rows(3).assign(**{column: 43 if column == "split_seed" else "another"}, arch_index=[10] * 2 + [11] * 4)
     mixed = pd.concat([make.rows(), other])
     for draw in (
-        error_against_accuracy,
         pre_against_post,
         notable_networks,
         lambda rows: reliability_diagrams(rows, []),
-        lambda rows: error_over_bin_sizes(rows, make.bin_columns),
         lambda rows: ood_against_accuracy(make.shifted(), rows),
         lambda rows: paper_against_clean(rows, rows),
     ):
@@ -83,7 +77,7 @@ def test_rows_of_several_settings_are_never_pooled(make, column):
 def test_each_space_may_have_a_budget_of_its_own(make):
     rows = make.rows()
     rows.loc[rows["space"] == "sss", "hp"] = "90"
-    assert isinstance(error_against_accuracy(rows), Figure)
+    assert isinstance(pre_against_post(rows), Figure)
 
 
 def test_pre_and_post_are_joined_by_key(make):
@@ -103,32 +97,6 @@ def test_a_network_without_post_rows_is_left_out_of_the_join(make):
     assert sorted(pairs["arch_index"]) == [1, 2, 3, 4, 5]
 
 
-def points(axes):
-    return np.concatenate([drawn.get_offsets().data for drawn in axes.collections])
-
-
-def test_the_scatter_shows_every_network_once_and_the_more_accurate_half_closer(make):
-    all_networks, accurate = error_against_accuracy(make.rows(calibrators=("none",))).axes
-    assert sorted(points(all_networks)[:, 0].round(6)) == [90, 91, 92, 93, 94, 95]
-    assert accurate.get_title() == "the 3 networks of at least 92.5 % accuracy"
-    assert sorted(points(accurate)[:, 0].round(6)) == [93, 94, 95]
-    _, chosen = error_against_accuracy(make.rows(), closer=0.95).axes
-    assert chosen.get_title() == "the 1 network of at least 95.0 % accuracy"
-
-
-def test_the_same_rows_in_another_order_are_the_same_figure(make):
-    def drawn(rows):
-        return [points(axes).tolist() for axes in error_against_accuracy(rows).axes]
-
-    assert drawn(make.rows()) == drawn(make.rows().sample(frac=1, random_state=3))
-
-
-def test_many_networks_are_drawn_as_an_image(make):
-    rows = make.rows(1, calibrators=("none",))
-    many = pd.concat([rows] * 4000, ignore_index=True).assign(arch_index=range(4000))
-    assert all(drawn.get_rasterized() for drawn in error_against_accuracy(many).axes[0].collections)
-
-
 def test_before_and_after_says_how_many_improve(make):
     rows = make.rows()
     rows.loc[(rows["arch_index"] == 5) & (rows["calibrator"] == "temperature"), "ECE_15"] = 0.9
@@ -138,7 +106,6 @@ def test_before_and_after_says_how_many_improve(make):
 
 def test_what_cannot_be_drawn_says_which_rows_are_missing(make):
     assert "`harness run`" in reliability_diagrams(make.rows().iloc[:0], []).text
-    assert "study.calibrators=[none" in error_against_accuracy(make.rows(calibrators=("temperature",))).text
     assert "study.calibrators=[none,temperature]" in pre_against_post(make.rows(calibrators=("none",))).text
     assert "study.conditions=[unshifted,ood_uniform]" in ood_detection(make.rows()).text
     assert "study.protocols=[clean,paper]" in paper_against_clean(make.rows(), make.rows().iloc[:0]).text

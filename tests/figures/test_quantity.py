@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.figures import columns_at_bin_counts, error_against_accuracy, paper_against_clean, pre_against_post
+from harness.figures import columns_at_bin_counts, paper_against_clean, pre_against_post
 from harness.figures.quantity import quantity
 from harness.metrics import MEASUREMENTS
 from harness.metrics.binning import BIN_COUNTS
@@ -39,7 +39,6 @@ def test_columns_of_a_binned_measurement():
 def test_a_measurement_in_nats_is_not_drawn_in_points(make):
     rows = make.rows()
     for figure in (
-        error_against_accuracy(rows, "NLL"),
         pre_against_post(rows, "NLL"),
         paper_against_clean(rows, rows.assign(protocol="paper"), "NLL"),
     ):

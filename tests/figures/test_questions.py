@@ -1,0 +1,358 @@
+"""The seven questions: numbers by hand, published faults that are drawn beside, notes where rows are missing."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from scipy.stats import kendalltau
+
+from harness.figures import (
+    Note,
+    agreement_of_metrics,
+    error_and_accuracy,
+    error_and_bins,
+    error_and_width,
+    generalisation,
+    kernels,
+    post_hoc,
+    robustness,
+    top_networks,
+    uniform_widths,
+)
+from harness.statistics.population import POST, PRE
+
+QUESTIONS = {
+    "generalisation": generalisation,
+    "robustness": robustness,
+    "agreement": agreement_of_metrics,
+    "post_hoc": post_hoc,
+    "accuracy": error_and_accuracy,
+    "bins": error_and_bins,
+    "width": error_and_width,
+    "uniform": uniform_widths,
+    "kernels": kernels,
+    "top": top_networks,
+}
+UNIFORM = [0, 4681, 9362, 14043, 18724, 23405, 28086, 32767]
+
+
+@pytest.fixture
+def populations(make):
+    """Both spaces on two data sets; the sizes hold the uniform ones."""
+    tss = [make.population(n=40, dataset=dataset) for dataset in ("cifar10", "cifar100")]
+    return [*tss, *(sizes(make, dataset) for dataset in ("cifar10", "cifar100"))]
+
+
+def sizes(make, dataset="cifar10", indices=UNIFORM):
+    """The networks of the size space of some indices."""
+    return make.population(n=len(indices), space="sss", dataset=dataset, indices=indices)
+
+
+def without_resamples(population):
+    return dataclasses.replace(population, resamples={}, robust_resamples={})
+
+
+def with_values(population, column, values, calibrator=PRE):
+    """The population with other values of a measurement."""
+    scores = {**population.scores, calibrator: population.scores[calibrator].assign(**{column: values})}
+    return dataclasses.replace(population, scores=scores)
+
+
+def saved(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_question_has_a_figure_a_text_and_numbers(populations, name):
+    answer = QUESTIONS[name](populations)
+    assert isinstance(answer.figure, Figure)
+    assert saved(answer.figure).startswith(b"\x89PNG")
+    assert not answer.table.empty
+    assert "What follows" in answer.finding.text
+    assert "What does not follow" in answer.finding.text
+    assert "a sample of" in answer.finding.text
+    for axes in answer.figure.axes:
+        assert axes.get_title() or axes.get_xlabel() or axes.get_ylabel() or not axes.axison
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_without_replicates_there_are_numbers_and_no_intervals(populations, name):
+    answer = QUESTIONS[name]([without_resamples(each) for each in populations])
+    assert isinstance(answer.figure, Figure)
+    assert saved(answer.figure).startswith(b"\x89PNG")
+    if "low (images)" in answer.table:
+        assert answer.table["low (images)"].isna().all()
+    assert "nan" not in answer.finding.text
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_no_networks_are_a_note_that_says_what_makes_them(name):
+    answer = QUESTIONS[name]([])
+    assert isinstance(answer.figure, Note)
+    assert "`harness run" in answer.figure.text
+    assert answer.table.empty
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_one_network_breaks_no_question(make, name):
+    one = [make.population(n=1, dataset=dataset) for dataset in ("cifar10", "cifar100")]
+    answer = QUESTIONS[name]([*one, sizes(make, indices=[0])])
+    if isinstance(answer.figure, Figure):
+        saved(answer.figure)
+    else:
+        assert "`harness run" in answer.figure.text
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_unknown_values_break_no_question(populations, name):
+    gaps = []
+    for each in populations:
+        scores = {calibrator: frame.copy() for calibrator, frame in each.scores.items()}
+        for frame in scores.values():
+            frame.iloc[:3] = np.nan
+        gaps.append(dataclasses.replace(each, scores=scores))
+    saved(QUESTIONS[name](gaps).figure)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_made_up_numbers_are_called_so(populations, name):
+    made_up = [dataclasses.replace(each, setting={"source": "synthetic-1", "hp": "200"}) for each in populations]
+    assert "SYNTHETIC" in QUESTIONS[name](made_up).finding.text
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_the_same_networks_in_another_order_are_the_same_numbers(populations, name):
+    turned = [each.chosen(np.random.default_rng(1).permutation(len(each))) for each in populations]
+    first, second = (QUESTIONS[name](each).table for each in (populations, turned))
+    keys = list(first.select_dtypes(exclude="float").columns)
+    # Intervals over networks are drawn by place; all else must not depend on it.
+    free = [column for column in first.columns if "(networks)" not in column]
+    pd.testing.assert_frame_equal(
+        first[free].sort_values(keys, ignore_index=True), second[free].sort_values(keys, ignore_index=True)
+    )
+
+
+def tau(*pair):
+    return np.asarray(kendalltau(*pair))[0]
+
+
+def test_data_sets_are_compared_on_the_networks_of_both_joined_by_architecture(make):
+    first = make.population(n=60).chosen(np.arange(50))
+    second = make.population(n=60, dataset="cifar100").chosen(np.arange(10, 60)[::-1])
+    shared = first.networks.index[10:]
+    table = generalisation([first, second]).table
+    whole = table[table["networks"] == "all"].iloc[0]
+    assert whole["n"] == len(shared) == 40
+    both = [each.scores[PRE]["ECE_15"].loc[shared] for each in (first, second)]
+    assert whole["tau"] == pytest.approx(tau(*both))
+
+
+def test_the_union_of_the_most_accurate_is_that_of_each_data_set(make):
+    n = 400
+    first = make.population(n=n, n_resamples=0)
+    accuracy = first.values("acc")
+    second = with_values(dataclasses.replace(first, dataset="cifar100"), "acc", 1 - accuracy)
+    table = generalisation([first, second]).table
+    published = table[table["networks"] == "union of the 100 most accurate"].iloc[0]
+    assert published["n"] == 200  # the best hundred of one are the worst hundred of the other
+    extreme = np.argsort(np.argsort(accuracy))
+    chosen = (extreme < 100) | (extreme >= n - 100)
+    errors = first.values("ECE_15")[chosen]
+    assert published["tau"] == pytest.approx(tau(errors, errors)) == pytest.approx(1)
+
+
+def test_two_spaces_are_never_compared_with_one_another(make):
+    answer = generalisation([make.population(), sizes(make)])
+    assert "No two networks of one search space that have ECE_15" in answer.figure.text
+
+
+def test_data_sets_without_a_common_network_are_not_compared(make):
+    first, second = make.population().chosen(np.arange(20)), make.population(dataset="cifar100").chosen(np.arange(20, 40))
+    assert isinstance(generalisation([first, second]).figure, Note)
+
+
+def test_robustness_is_over_the_true_most_accurate(make):
+    population = make.population(n=100, n_resamples=0)
+    # Among the most accurate ten fog ranks against ECE, over the rest with it.
+    error, fog = population.values("ECE_15"), population.values("ECE_15").copy()
+    best = np.argsort(population.values("acc"))[-10:]
+    fog[best] = -fog[best]
+    population = dataclasses.replace(population, robust=pd.DataFrame({"fog:3": fog}, index=population.networks.index))
+    table = robustness([population]).table
+    assert table["most accurate"].iloc[0] == 10
+    assert table["tau"].iloc[0] == pytest.approx(-1)
+    assert table["most accurate"].iloc[-1] == 100
+    assert table["tau"].iloc[-1] == pytest.approx(tau(fog, error))
+
+
+def test_the_published_fault_takes_the_least_accurate(make):
+    population = make.population(n=100, n_resamples=0)
+    error, fog = population.values("ECE_15"), population.values("ECE_15").copy()
+    best = np.argsort(population.values("acc"))[-10:]
+    fog[best] = -fog[best]
+    population = dataclasses.replace(population, robust=pd.DataFrame({"fog:3": fog}, index=population.networks.index))
+    answer = robustness([population], as_published=[population])
+    right, faulty = answer.figure.axes[:2]
+    assert "least accurate" in faulty.get_xlabel()
+    assert "faulty, as published" in faulty.get_title()
+    first_of = [axes.get_lines()[0].get_ydata()[0] for axes in (right, faulty)]
+    assert first_of == pytest.approx([-1, 1])
+    last_of = [axes.get_lines()[0].get_ydata()[-1] for axes in (right, faulty)]
+    assert last_of[0] == pytest.approx(last_of[1]) == pytest.approx(tau(fog, error))
+    assert "ascending order" in answer.finding.text
+
+
+def test_conditions_can_be_named(make):
+    table = robustness([make.population()], conditions=["made_contrast:5"]).table
+    assert set(table["condition"]) == {"made_contrast:5"}
+
+
+def test_agreement_of_metrics_is_that_of_each_pair(make):
+    population = make.population(n=30)
+    table = agreement_of_metrics([population]).table
+    assert len(table) == 8 * 7 / 2
+    line = table[(table["first"] == "ECE_15") & (table["second"] == "KDECE")].iloc[0]
+    assert line["tau"] == pytest.approx(tau(population.values("ECE_15"), population.values("KDECE")))
+    assert line["low (images)"] < line["high (images)"]
+    assert line["low (networks)"] < line["high (networks)"]
+
+
+def test_a_whole_space_has_no_interval_over_networks(make):
+    population = dataclasses.replace(make.population(n=30), n_space=30)
+    answer = agreement_of_metrics([population])
+    assert "low (networks)" not in answer.table
+    assert "all 30" in answer.finding.text
+
+
+def test_pairs_at_the_noise_ceiling_are_counted(make):
+    same = make.population(n=30, noise=0.0, n_resamples=20)
+    text = agreement_of_metrics([same]).finding.text
+    assert "Of 28 pairs 28 agree as well as one of the two agrees with itself" in text
+    other = with_values(same, "KSCE", np.random.default_rng(3).permutation(same.values("KSCE")))
+    resamples = {**other.resamples, (PRE, "KSCE"): np.repeat(other.values("KSCE")[:, None], 20, axis=1)}
+    text = agreement_of_metrics([dataclasses.replace(other, resamples=resamples)]).finding.text
+    assert "Of 28 pairs 21 agree" in text
+
+
+def test_networks_whose_error_is_the_gap_of_confidence_are_counted(make):
+    population = make.population(n=10)
+    accuracy = population.values("acc")
+    # Mean confidence is accuracy + 0.1 for the first six, which is their ECE; the others' ECE is more than that.
+    population = with_values(population, "correct_confidence", accuracy + 0.1)
+    population = with_values(population, "incorrect_confidence", accuracy + 0.1)
+    population = with_values(population, "ECE_15", np.where(np.arange(10) < 6, 0.1, 0.2))
+    assert "So it is for 6 of 10 networks of tss on cifar10" in agreement_of_metrics([population]).finding.text
+
+
+def test_before_and_after_are_joined_by_network(make):
+    population = make.population(n=50)
+    table = post_hoc([population]).table
+    assert len(table) == 18 * 17 / 2
+    line = table[(table["first"] == "pre 15") & (table["second"] == "post 15")].iloc[0]
+    assert line["tau"] == pytest.approx(1)
+
+
+def test_the_published_fault_joins_by_place(make):
+    answer = post_hoc([make.population(n=50)], as_published=True)
+    right, faulty = answer.figure.axes[:2]
+    places = [i * 18 + j for i in range(9) for j in range(9, 18)]
+    block = [np.asarray(axes.get_images()[0].get_array()).ravel()[places] for axes in (right, faulty)]
+    assert block[0].min() > 0.5
+    assert np.abs(block[1]).max() < 0.5
+    assert "joined by place" in faulty.get_title()
+
+
+def test_accuracy_and_error_of_all_and_of_the_accurate(make):
+    population = make.population(n=100, n_resamples=0)
+    answer = error_and_accuracy([population], least=0.7)
+    accuracy, error = population.values("acc"), population.values("ECE_15")
+    chosen = accuracy >= 0.7
+    assert answer.table["n"].tolist() == [100, chosen.sum()]
+    assert answer.table["tau"].tolist() == pytest.approx([tau(accuracy, error), tau(accuracy[chosen], error[chosen])])
+    drawn = [axes.collections[0].get_offsets().data for axes in answer.figure.axes[:2]]
+    assert [len(points) for points in drawn] == [100, chosen.sum()]
+    assert np.allclose(sorted(drawn[0][:, 0]), sorted(100 * accuracy))
+
+
+def test_where_few_are_accurate_the_better_half_is_taken(make):
+    answer = error_and_accuracy([make.population(n=20)], least=0.99)
+    assert answer.table["n"].tolist() == [20, 10]
+
+
+def test_the_colour_is_the_detection_that_was_published_or_asked_for(make):
+    population = make.population()
+    detection = population.detection.assign(ood_uniform=0.5)
+    both = dataclasses.replace(population, detection=detection)
+    assert error_and_accuracy([both]).figure.axes[-1].get_ylabel() == "AUROC (%) of svhn"
+    assert error_and_accuracy([both], detected="ood_uniform").figure.axes[-1].get_ylabel() == "AUROC (%) of ood_uniform"
+
+
+def test_boxes_hold_the_quartiles_of_every_number_of_bins(make):
+    population = make.population(n=41)
+    table = error_and_bins([population]).table
+    assert len(table) == 18
+    line = table[(table["phase"] == "before calibration") & (table["bins"] == 100)].iloc[0]
+    quartiles = np.percentile(100 * population.values("ECE_100"), [25, 50, 75])
+    assert line[["25 %", "median", "75 %"]].tolist() == pytest.approx(quartiles.tolist())
+    assert line["tau with 15 bins"] == pytest.approx(tau(population.values("ECE_15"), population.values("ECE_100")))
+
+
+def test_the_published_fault_shows_another_data_set_after_calibration(make):
+    here, there = make.population(), make.population(dataset="ImageNet16-120")
+    there = with_values(there, "ECE_15", there.values("ECE_15", POST) + 0.5, POST)
+    answer = error_and_bins([here], published_after=[there])
+    titles = [axes.get_title() for axes in answer.figure.axes]
+    assert "faulty, as published: before cifar10,\nafter ImageNet16-120" in titles
+    assert answer.figure.axes[1].get_ylim()[1] > 50 > answer.figure.axes[0].get_ylim()[1]
+
+
+def test_uniform_widths_are_those_equal_throughout(make):
+    table = uniform_widths([sizes(make, indices=[0, 1, 4681, 32767])]).table
+    assert table["width"].unique().tolist() == [8, 16, 64]
+    answer = uniform_widths([sizes(make, indices=[1, 2])])
+    assert "equally wide throughout" in answer.figure.text
+
+
+def test_total_width_is_the_sum(make):
+    population = sizes(make)
+    line = error_and_width([population]).table.iloc[0]
+    widths = np.arange(8, 72, 8) * 5
+    assert line["tau"] == pytest.approx(tau(widths, population.values("ECE_15")))
+
+
+def test_kernel_parameters_count_live_edges_and_the_published_axis_all(make):
+    answer = kernels([make.population(n=60)], as_published=True)
+    right, faulty = answer.figure.axes[0], answer.figure.axes[3]
+    population = make.population(n=60)
+    count = {"nor_conv_3x3": 9, "nor_conv_1x1": 1}
+    rows = list(population.networks.itertuples())
+    live = [
+        sum(count.get(name, 0) for name, is_live in zip(row.operations, row.live_edges, strict=True) if is_live)
+        for row in rows
+    ]
+    whole = [100 * sum(count.get(name, 0) for name in row.operations) for row in rows]
+    assert right.collections[0].get_offsets().data[:, 0].tolist() == live
+    assert faulty.collections[0].get_offsets().data[:, 0].tolist() == whole
+    assert "times 100" in faulty.get_xlabel()
+
+
+def test_the_top_are_the_highest_scores_in_order(make):
+    population = make.population(n=40)
+    table = top_networks([population], 5).table
+    best = population.scores[PRE]["HCS"].nlargest(5)
+    assert table["index"].tolist() == best.index.tolist()
+    assert table["HCS"].tolist() == best.tolist()
+    assert table["rank"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_list_of_rows_with_copies_counts_the_distinct(make):
+    population = make.population(n=40)
+    best = population.scores[PRE]["HCS"].nlargest(20).index
+    copies = population.networks["representative"].replace({best[0]: best[1], best[2]: best[1]})
+    rows = dataclasses.replace(population, networks=population.networks.assign(representative=copies))
+    assert "holds 18 distinct networks" in top_networks([population], as_published=[rows]).finding.text
