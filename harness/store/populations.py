@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Float64, Integer
 
 from harness import spaces
 from harness.errors import StoreError
@@ -90,7 +90,7 @@ def populations(
             ``space`` and ``dataset``. They narrow the choice of a setting, which is that of most networks.
 
     Raises:
-        StoreError: There is no such import, rule or column, or a filter names what no row has.
+        StoreError: There is no such import, rule or column, or a filter names no column or a text that no row has.
     """
     require_whose(store, whose)
     if rule not in RULES:
@@ -107,7 +107,7 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
     """Yield the populations of our own rows of a protocol."""
     chosen = {"fingerprint": "commonest", **filters, "protocol": protocol}
     isomorphs = "all" if wanted.rule == COPIED else "own"
-    rows = store.measurements(isomorphs=isomorphs, calibrator=list(wanted.calibrators), **chosen)
+    rows = _with_calibrators(store.measurements(isomorphs=isomorphs, **chosen), wanted.calibrators)
     unshifted = rows.filter("condition = 'unshifted'")
     unknown = sorted(set(wanted.columns) - set(rows.columns))
     if unknown:
@@ -142,10 +142,15 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
         )
 
 
+def _with_calibrators(rows: duckdb.DuckDBPyRelation, names: Sequence[str]) -> duckdb.DuckDBPyRelation:
+    """Return the rows of some calibrators, of which a store may have none."""
+    return rows.filter(duckdb.ColumnExpression("calibrator").isin(*map(duckdb.ConstantExpression, names)))
+
+
 def _settings(rows: duckdb.DuckDBPyRelation) -> Iterator[tuple[dict[str, str], dict[str, str | int]]]:
     """Yield each search space and data set with the setting of most networks; of equals the study's, then the first."""
     keys = ", ".join((*_PLACE, *_SETTING))
-    counted = rows.filter(f"calibrator = '{PRE}'").aggregate(f"{keys}, count(*) AS n", keys).df()
+    counted = rows.aggregate(f"{keys}, count(DISTINCT arch_index) AS n", keys).df()
     unusual = sum((counted[name] != usual).astype(int) for name, usual in _USUAL.items())
     order = ["n", "unusual", *_SETTING]
     ordered = counted.assign(unusual=unusual).sort_values(order, ascending=[False] + [True] * (len(order) - 1))
@@ -264,10 +269,10 @@ def _architectures(store: Store) -> duckdb.DuckDBPyRelation:
     return store.sql(f"SELECT space, {_KNOWN} {query}")
 
 
-def _of_space(known: duckdb.DuckDBPyRelation, space: str, indices: Sequence[int]) -> pd.DataFrame:
+def _of_space(known: duckdb.DuckDBPyRelation, space: str, indices: Integer[np.ndarray, " networks"]) -> pd.DataFrame:
     """Return what is known of some architectures, by index."""
     of_space = known.filter(f"space = '{space}'").df().drop(columns="space").set_index("arch_index")
-    return of_space.loc[np.sort(np.asarray(indices, dtype=np.int64))]
+    return of_space.loc[np.sort(indices)]
 
 
 def _counted(networks: pd.DataFrame, rule: str) -> tuple[pd.DataFrame, int]:

@@ -267,18 +267,29 @@ def test_a_damaged_record_becomes_failure_rows_and_the_run_goes_on(harness, zoo_
     assert index in set(frame(tmp_path)["arch_index"])
 
 
-def test_the_report_is_one_page_without_a_network(harness, tmp_path):
+PAGES = (
+    "index", "q1_generalisation", "q2_robustness", "q3_agreement", "q4_post_hoc", "q5_accuracy", "q6_bins", "q7_design",
+)  # fmt: skip
+
+
+def test_the_report_is_a_site_without_a_network(harness, tmp_path):
     harness("run")
-    code, _, _ = harness("report")
-    assert code == 0
-    page = (tmp_path / "report" / "index.html").read_text()
-    assert page.count("<img") == 4
-    for name in ("bin-sizes", "reliability-diagrams"):
-        assert (tmp_path / "report" / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-        assert f"figures/{name}.png" in page
-    assert "http://" not in page.replace("http://www.w3.org", "")
-    assert "https://" not in page
-    assert "Traceback" not in page
+    code, _, err = harness("report")
+    assert code == 0, err
+    folder = tmp_path / "report"
+    assert sorted(path.stem for path in folder.glob("*.html")) == sorted(PAGES)
+    for name in PAGES:
+        page = (folder / f"{name}.html").read_text()
+        assert "http://" not in page.replace("http://www.w3.org", "")
+        assert "https://" not in page
+        assert "Traceback" not in page
+        for target in re.findall(r'(?:href|src)="(?!data:|#)([^"]+)"', page):
+            assert (folder / target).is_file(), f"{name}.html leads to {target}"
+    assert "figures/reliability-diagrams.png" in (folder / "index.html").read_text()
+    assert "figures/q6_bins-error-and-bins.pdf" in (folder / "q6_bins.html").read_text()
+    # One data set, and no corrupted images: these questions say what to run.
+    for name in ("q1_generalisation", "q2_robustness"):
+        assert "harness run study." in (folder / f"{name}.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -286,9 +297,20 @@ def test_the_report_is_one_page_without_a_network(harness, tmp_path):
 )
 def test_a_report_on_a_store_with_gaps_says_what_is_missing(harness, tmp_path, study):
     harness("run", "limit=1", *study)
-    code, _, err = harness("report")
-    assert code == 0, err
-    assert "Traceback" not in (tmp_path / "report" / "index.html").read_text()
+    code, out, _ = harness("report")
+    assert code == 0, out
+    for name in PAGES:
+        page = (tmp_path / "report" / f"{name}.html").read_text()
+        assert "Traceback" not in page
+        assert "cannot be shown" not in page
+
+
+def test_a_report_of_numbers_that_are_not_there_is_refused(harness, tmp_path):
+    harness("run", "limit=1")
+    code, _, err = harness("report --whose published")
+    assert code == 2
+    assert "whose numbers: expected clean, paper, got 'published'; `harness import published PATH`" in err
+    assert not (tmp_path / "report").exists()
 
 
 def measurement_files(root):

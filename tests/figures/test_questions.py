@@ -172,7 +172,10 @@ def test_two_spaces_are_never_compared_with_one_another(make):
 
 
 def test_data_sets_without_a_common_network_are_not_compared(make):
-    first, second = make.population().chosen(np.arange(20)), make.population(dataset="cifar100").chosen(np.arange(20, 40))
+    first, second = (
+        make.population().chosen(np.arange(20)),
+        make.population(dataset="cifar100").chosen(np.arange(20, 40)),
+    )
     assert isinstance(generalisation([first, second]).figure, Note)
 
 
