@@ -1,7 +1,7 @@
 # Every target installs what it needs into .venv; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test check format pytest chaos bench bench-inference bench-scale coverage precision docs plan run status retry verify report query clean
+.PHONY: help install install-dev demo test check format pytest chaos bench bench-inference bench-scale bench-report coverage precision docs plan run status retry verify report query clean
 
 PYTHON ?= python3
 RESULTS ?= results
@@ -35,7 +35,7 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what checks and tests need (about 2 minutes the first time)"
 	@$(PIP) install -e '.[dev]'
-	@$(PIP) install --no-deps xautodl==1.0.0
+	@$(PIP) install --no-deps xautodl mlcroissant
 	@touch $@
 
 install: $(VENV)/.installed ## install the harness into .venv
@@ -70,6 +70,9 @@ bench-inference: install-dev ## how fast networks are run, against plain modules
 
 bench-scale: install ## what planning, placing and storing the whole study takes, as it grows; ARGS="--networks 1000,10000"
 	@$(BIN)/python tests/bench/scale.py $(ARGS)
+
+bench-report: install ## what the report takes on a store of the whole study, of made-up rows; ARGS="--networks 3000 --folder /tmp/made"
+	@$(BIN)/python tests/bench/report.py $(ARGS)
 
 coverage: install ## how often bootstrap intervals cover the true value: a simulation (15 minutes)
 	@$(BIN)/python tests/bench/interval_coverage.py

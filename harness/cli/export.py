@@ -32,5 +32,5 @@ def export(settings: Settings, arguments: argparse.Namespace) -> int:
         return 0
     parts = export_release(store, out, chosen)
     print_table(f"written to {out}", ("file", "rows", "networks", "conditions"), parts)
-    next_step(f"add a licence to {out / 'README.md'}, and how the numbers should be cited")
+    next_step(f"add a licence to {out / 'README.md'} and croissant.json, and how the numbers should be cited")
     return 0

@@ -17,12 +17,16 @@ from harness.store import open_store
 from harness.store.schema import MEASUREMENT_COLUMNS
 
 _MOST = 100
+_COLUMN_HEAD = ("column", "type", "unit", "meaning")
+_MEASUREMENT_HEAD = ("column", "unit", "range", "better", "meaning")
 _BUILT_IN = {m.name: m for m in (*MEASUREMENTS, *REPLICATES_FAMILY.measurements)}
 
 
 def query(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print or write the answer to a query, or describe the columns; return 0."""
     if arguments.describe:
+        if arguments.out is not None:
+            raise ConfigError("--out writes the answer of a query, and --describe is none: redirect what it prints")
         _describe(settings.study.families, arguments.names)
         return 0
     if arguments.sql is None:
@@ -55,26 +59,34 @@ def _describe(families: Sequence[str], names: Sequence[str]) -> None:
 
     Args:
         families: The families of the study.
-        names: Columns; none for all, the like of which then share a line.
+        names: Columns, also measurements of the user's own families by name alone, which are shown with what computes
+            them; none for all, the like of which then share a line.
 
     Raises:
         ConfigError: There is no such column.
     """
     others = [(c.name, str(c.type), c.unit, c.meaning) for c in MEASUREMENT_COLUMNS if c.name not in _BUILT_IN]
     own = [m for member in label_families(families) if is_own_family(member) for m in member.measurements]
-    rows = (
-        [(m.name, *_described(entry)) for m in _BUILT_IN.values() for entry in entries([m])]
-        if names
-        else [(entry.name, *_described(entry)) for entry in entries(_BUILT_IN.values())]
-    )
-    rows += [(f"own['{m.name}']", *_described(entry)) for m in own for entry in entries([m])]
-    if names:
-        _refuse_unknown(names, [row[0] for row in (*others, *rows)])
-        others, rows = ([row for row in table if row[0] in names] for table in (others, rows))
-    if others:
-        print_table("columns of measurements", ("column", "type", "unit", "meaning"), others)
+    own_names = {m.name: f"own['{m.name}']" for m in own}
+    if not names:
+        rows = [(entry.name, *_described(entry)) for entry in entries(_BUILT_IN.values())]
+        rows += [(own_names[m.name], *_described(entry)) for m in own for entry in entries([m])]
+        print_table("columns of measurements", _COLUMN_HEAD, others)
+        print_table("measurements, a column each", _MEASUREMENT_HEAD, rows)
+        return
+    shown = {**_BUILT_IN, **{own_names[m.name]: m for m in own}}
+    chosen = [own_names.get(name, name) for name in names]
+    _refuse_unknown(chosen, [*(row[0] for row in others), *shown])
+    if described := [row for row in others if row[0] in chosen]:
+        print_table("columns of measurements", _COLUMN_HEAD, described)
+    rows = [
+        (name, *_described(entry), entry.source, entry.published, entry.function)
+        for name, m in shown.items()
+        if name in chosen
+        for entry in entries([m])
+    ]
     if rows:
-        print_table("measurements, a column each", ("column", "unit", "range", "better", "meaning"), rows)
+        print_table("measurements, a column each", (*_MEASUREMENT_HEAD, "source", "published as", "function"), rows)
 
 
 def _refuse_unknown(names: Sequence[str], known: Sequence[str]) -> None:

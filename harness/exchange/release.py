@@ -1,12 +1,14 @@
 """Writes our own rows as a data set to hand on: sorted Parquet files, checksums, what columns mean, a data card.
 
+The same is said for machines in Croissant metadata.
+
 Nothing that was imported is in it, nor rows of networks that fail the accuracy gate.
 """
 
 import csv
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import StoreError
+from harness.exchange.croissant import ReleasedColumn, ReleasedFile, describe_release
 from harness.exchange.folder import new_folder
 from harness.store.filters import PROTOCOLS
 from harness.store.reader import Store
 from harness.store.schema import MEASUREMENT_COLUMNS, MODEL_KEY, ROW_KEY, SCHEMA_VERSION, key_names
 
-COLUMNS_FILE, CARD_FILE, SUMS_FILE = "columns.csv", "README.md", "SHA256SUMS"
+COLUMNS_FILE, CARD_FILE, SUMS_FILE, CROISSANT_FILE = "columns.csv", "README.md", "SHA256SUMS", "croissant.json"
 _ORDER = ", ".join((*key_names(ROW_KEY), "fingerprint"))
 _LEFT_OUT = ("seconds",)  # differs between two evaluations of the same inputs
+_TITLE = "Calibration measurements of neural architectures"
+_OWN_FAMILY = "measurement of a family of the user's own"
 _CARD = """\
-# Calibration measurements of neural architectures
+# {title}
 
 {n_rows:,} rows of {n_models:,} trained networks, written from a store of the NAS calibration harness (schema version
 {version}). A row is one network x protocol x condition x split x label set x calibrator.
@@ -39,13 +44,15 @@ _CARD = """\
 * Networks: {sources}.
 * Left out: the store's {n_failed:,} rows of networks that do not reproduce the accuracy that their archive recorded,
   tables that were imported, and the time that each row took. Rows are sorted by their key.
+* `{croissant}` describes files and columns for machines (https://mlcommons.org/croissant).
 * `{sums}` has the SHA-256 of each file: `sha256sum -c {sums}`.
 
 ## Before you use it
 
 * Calibrators are fitted on a part of the test images (`split`, `split_seed`); what they give is scored on the others.
 * Isomorphic topologies were trained apart and differ; a listed architecture is itself, never a copy.
-* A licence and how to cite it are for you to add: the numbers are yours, the networks and images are other people's.
+* A licence and how to cite it are for you to add, here and in `{croissant}` (`license`, `citeAs`, `url`,
+  `datePublished`, `creator`): the numbers are yours, the networks and images are other people's.
 """
 
 
@@ -77,7 +84,9 @@ def export_release(store: Store, out: Path, filters: Mapping[str, Any]) -> list[
     shown = (*(name for name in rows["clean"].columns if name not in _LEFT_OUT),)
     with new_folder(out) as folder:
         parts = [_write(rows[p], folder, (space, dataset, p), shown) for p, space, dataset in sorted(places)]
-        (folder / COLUMNS_FILE).write_text(_dictionary(rows["clean"]))
+        columns = [*_columns(rows["clean"])]
+        (folder / COLUMNS_FILE).write_text(_dictionary(columns))
+        (folder / CROISSANT_FILE).write_text(_croissant(folder, parts, columns))
         (folder / CARD_FILE).write_text(_card(store, list(rows.values()), parts))
         (folder / SUMS_FILE).write_text(_sums(folder))
     return parts
@@ -95,20 +104,49 @@ def _write(rows: duckdb.DuckDBPyRelation, folder: Path, place: tuple[str, str, s
     return Part(name, len(table), n_models, n_conditions)
 
 
-def _dictionary(rows: duckdb.DuckDBPyRelation) -> str:
-    """Return the columns with type, unit and meaning, as CSV; of the user's own families there is but the name."""
+class _Column(NamedTuple):
+    """A column of the files, as ``columns.csv`` describes it; of the user's own families there is but the name."""
+
+    name: str
+    sql_type: str
+    type: str
+    unit: str
+    meaning: str
+
+
+def _columns(rows: duckdb.DuckDBPyRelation) -> Iterator[_Column]:
+    """Yield the columns that are written, in order."""
     known = {column.name: column for column in MEASUREMENT_COLUMNS}
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(("column", "type", "unit", "meaning"))
-    for name, of_type in zip(rows.columns, rows.types, strict=True):
+    for name, sql_type in zip(rows.columns, map(str, rows.types), strict=True):
         if name in _LEFT_OUT:
             continue
         if name in known:
-            writer.writerow((name, known[name].type, known[name].unit, known[name].meaning))
+            yield _Column(name, sql_type, str(known[name].type), known[name].unit, known[name].meaning)
         else:
-            writer.writerow((name, of_type, "", "measurement of a family of the user's own"))
+            yield _Column(name, sql_type, sql_type, "", _OWN_FAMILY)
+
+
+def _dictionary(columns: Sequence[_Column]) -> str:
+    """Return the columns with type, unit and meaning, as CSV."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(("column", "type", "unit", "meaning"))
+    writer.writerows((column.name, column.type, column.unit, column.meaning) for column in columns)
     return written.getvalue()
+
+
+def _croissant(folder: Path, parts: Sequence[Part], columns: Sequence[_Column]) -> str:
+    files = [
+        ReleasedFile(part.name, _sha256(folder / part.name), (folder / part.name).stat().st_size) for part in parts
+    ]
+    described = [
+        ReleasedColumn(
+            column.name, column.sql_type, f"{column.meaning} ({column.unit})" if column.unit else column.meaning
+        )
+        for column in columns
+    ]
+    text = f"{sum(part.n_rows for part in parts):,} rows of measurements of trained networks; {CARD_FILE} says more."
+    return describe_release(_TITLE, text, f"{SCHEMA_VERSION}.0.0", files, described)
 
 
 def _card(store: Store, rows: Sequence[duckdb.DuckDBPyRelation], parts: Sequence[Part]) -> str:
@@ -116,6 +154,7 @@ def _card(store: Store, rows: Sequence[duckdb.DuckDBPyRelation], parts: Sequence
     models = {key for some in rows for key in some.project(", ".join(key_names(MODEL_KEY))).distinct().fetchall()}
     failed = store.sql("SELECT count(*) FROM all_measurements WHERE gate = 'fail'").fetchall()
     return _CARD.format(
+        title=_TITLE,
         n_rows=sum(part.n_rows for part in parts),
         n_models=len(models),
         version=SCHEMA_VERSION,
@@ -124,9 +163,15 @@ def _card(store: Store, rows: Sequence[duckdb.DuckDBPyRelation], parts: Sequence
         sources=", ".join(f"`{source}`" for source in sources),
         n_failed=failed[0][0],
         sums=SUMS_FILE,
+        croissant=CROISSANT_FILE,
     )
 
 
 def _sums(folder: Path) -> str:
     files = sorted(path for path in folder.iterdir() if path.name != SUMS_FILE)
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+    return "".join(f"{_sha256(path)}  {path.name}\n" for path in files)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -148,7 +148,7 @@ DEBIASED = Family(
             name="ECE_em_sweep",
             definition="ECE_em with the largest number of bins that keeps accuracy rising with confidence",
             formula="ECE_em_M with the M before the first, counting from 2, where the accuracy of a bin is below that "
-            "of the bin before; M = N if there is none",
+            "of the bin before; M = N if there is none; time grows with the square of M",
             source="Roelofs et al., Mitigating Bias in Calibration Error Estimation, AISTATS 2022",
             function=sweep_calibration_error,
         ),

@@ -76,6 +76,19 @@ class Entry:
         return self._common(row.source for row in self.rows)
 
     @property
+    def published(self) -> str:
+        """The published column, with M for the number of bins; nothing where it was not published."""
+        row = self.row
+        if row.published is None:
+            return ""
+        return f"{row.published.removesuffix(f'_{row.n_bins}')}_M" if self.bin_counts else row.published
+
+    @property
+    def function(self) -> str:
+        """What computes it, as ``module.name``."""
+        return self._common(f"{row.function.__module__}.{row.function.__name__}" for row in self.rows)
+
+    @property
     def bin_counts(self) -> tuple[int, ...]:
         """The values of M; empty if the name has none."""
         return tuple(row.n_bins for row in self.rows if row.n_bins is not None) if self._letter == "M" else ()
@@ -173,21 +186,14 @@ def _cells(entry: Entry) -> list[str]:
 
 
 def _function(entry: Entry) -> str:
-    """Return a link to what computes the line; nothing where that differs, as X does."""
-    functions = {row.function for row in entry.rows}
-    if len(functions) > 1:
-        return "as X"
-    function = functions.pop()
-    return f"[{_code(function.__name__)}](../{function.__module__.replace('.', '/')}.py)"
+    """Return a link to what computes the line; none where that differs, as X does."""
+    module, _, name = entry.function.rpartition(".")
+    return f"[{_code(name)}](../{module.replace('.', '/')}.py)" if module else entry.function
 
 
 def _published(entry: Entry) -> str:
-    """Return the published column, with M for the number of bins, and the search spaces whose tables have it."""
-    row = entry.row
-    if row.published is None:
-        return ""
-    name = f"{row.published.removesuffix(f'_{row.n_bins}')}_M" if entry.bin_counts else row.published
-    return f"{_code(name)} ({', '.join(row.published_in)})"
+    """Return the published column and the search spaces whose tables have it."""
+    return f"{_code(entry.published)} ({', '.join(entry.row.published_in)})" if entry.published else ""
 
 
 def _code(text: str) -> str:

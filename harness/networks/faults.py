@@ -2,6 +2,7 @@
 
 import torch
 
+_OF_DEVICE = ("STATUS_ALLOC_FAILED", "CUDA error: out of memory")  # the latter where torch's own allocator is not asked
 _OF_HOST = ("can't allocate memory", "not enough memory")  # what torch's allocator for CPUs says in a RuntimeError
 
 
@@ -18,7 +19,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_out_of_device_memory(error: BaseException) -> bool:
-    """Return whether an exception says that the memory of a GPU was not to be had: to torch, cuDNN or cuBLAS.
+    """Return whether an exception says that the memory of a GPU was not to be had: to torch, CUDA, cuDNN or cuBLAS.
 
     Example:
         >>> is_out_of_device_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
@@ -26,7 +27,7 @@ def is_out_of_device_memory(error: BaseException) -> bool:
     """
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "STATUS_ALLOC_FAILED" in str(error)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OF_DEVICE)
 
 
 def is_device_lost(error: RuntimeError) -> bool:

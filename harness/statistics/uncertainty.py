@@ -14,7 +14,7 @@ from scipy.stats import t
 
 from harness.statistics.ranks import kendall_taus
 
-N_NETWORK_RESAMPLES = 200
+N_NETWORK_RESAMPLES = 50
 """Resamples of the networks, where these are a sample."""
 
 _MOST_VALUES = 1 << 24

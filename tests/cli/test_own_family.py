@@ -140,6 +140,10 @@ def test_measure_and_describe_show_it(harness, example, tmp_path):
     code, out, _ = harness(["query", "--describe"], families)
     assert code == 0
     assert re.search(r"own\['gap'\] +probability +\[0, 1\] +lower +how far mean confidence and accuracy", out)
+    for name in ("gap", "own['gap']"):
+        code, out, _ = harness(["query", "--describe", name], families)
+        assert code == 0
+        assert re.search(r"own\['gap'\] +probability", out)
 
 
 GOOD = """

@@ -2,7 +2,9 @@
 
 import csv
 import hashlib
+import json
 
+import mlcroissant
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -155,7 +157,7 @@ def test_a_release_is_sorted_described_and_checked(harness, tmp_path, six):
     folder = tmp_path / "out"
     names = {path.name for path in folder.iterdir()}
     parts = {f"{s}-{d}-paper.parquet" for s in ("tss", "sss") for d in ("cifar10", "cifar100", "ImageNet16-120")}
-    assert names == {*parts, "tss-cifar10-clean.parquet", "columns.csv", "README.md", "SHA256SUMS"}
+    assert names == {*parts, "tss-cifar10-clean.parquet", "columns.csv", "croissant.json", "README.md", "SHA256SUMS"}
     for line in (folder / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
@@ -170,6 +172,35 @@ def test_a_release_is_sorted_described_and_checked(harness, tmp_path, six):
     card = (folder / "README.md").read_text()
     assert "`tss-cifar10-paper.parquet` | 9 | 3 | 2 |" in card
     assert "Networks: `s`." in card
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib and pandas, as mlcroissant uses them
+def test_the_metadata_of_a_release_are_valid_and_the_rows_can_be_read_by_them(harness, tmp_path, own):
+    rows = [
+        row | {"ECE_15_replicates": [0.1, 0.2], "reasons": {"MCE_5": "made up"}, "precision": "float32"}
+        for index in (0, 1, 2)
+        for row in pre_and_post(index)
+    ]
+    own(*rows, *[row | {"space": "sss"} for row in rows[:2]])
+    export(harness, tmp_path, "release")
+    path = tmp_path / "out/croissant.json"
+    described = mlcroissant.Dataset(str(path))
+    assert not described.metadata.issues.errors
+    read = {
+        (record["measurements/space"], record["measurements/arch_index"], record["measurements/calibrator"]): record
+        for record in described.records("measurements")
+    }
+    assert len(read) == 8
+    for row in rows:
+        record = read[b"tss", row["arch_index"], row["calibrator"].encode()]
+        assert record["measurements/ECE_15"] == row["ECE_15"]
+        assert list(record["measurements/ECE_15_replicates"]) == [0.1, 0.2]
+    sums = dict(reversed(line.split("  ")) for line in (tmp_path / "out/SHA256SUMS").read_text().splitlines())
+    stated = {file["name"]: file["sha256"] for file in json.loads(path.read_text())["distribution"] if "sha256" in file}
+    assert stated == {name: digest for name, digest in sums.items() if name.endswith(".parquet")}
+    columns = set(pq.read_schema(tmp_path / "out/tss-cifar10-paper.parquet").names)
+    fields = {field["name"] for field in json.loads(path.read_text())["recordSet"][0]["field"]}
+    assert columns - fields == {"own", "reasons"}
 
 
 def test_a_release_of_the_same_rows_is_the_same(harness, tmp_path, own):

@@ -7,7 +7,8 @@ from harness import spaces
 from harness.errors import StoreError
 from harness.store.populations import populations
 from harness.store.published import PUBLISHED_COLUMNS
-from tests.exchange.conftest import measured, pre_and_post
+
+from .conftest import measured, pre_and_post
 
 TSS = spaces.get("tss")
 REPRESENTATIVES = [int(index) for index in TSS.representatives()[:4]]
