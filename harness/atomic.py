@@ -17,8 +17,9 @@ def write_file(path: Path, content: bytes, *, tag: str = "") -> None:
         tag: Goes into the name of the temporary file, to tell whose it was if the writer is killed.
 
     Raises:
-        OSError: It cannot be written; the temporary file is removed.
+        OSError: It cannot be written; the temporary file is removed, and folders that were made for it.
     """
+    missing = [folder for folder in path.parents if not folder.exists()]
     temporary = path.with_name(".".join(filter(None, (path.name, tag, uuid.uuid4().hex[:8]))) + TEMPORARY_SUFFIX)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +32,8 @@ def write_file(path: Path, content: bytes, *, tag: str = "") -> None:
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+            for folder in missing:
+                folder.rmdir()  # refuses one that another process has put something into
         raise
 
 

@@ -179,10 +179,11 @@ def _among(key: str, wanted: Sequence[str], held: set[str]) -> None:
     absent = [value for value in wanted if value not in held]
     if absent:
         listed = sorted(held)
-        first = f"'{listed[0]}'" if listed[0].isdecimal() else listed[0]  # a budget such as 01 is text
+        possible = [value for value in wanted if value in held] or listed[:1]
+        shown = ",".join(f"'{value}'" if value.isdecimal() else value for value in possible)  # a budget 01 is text
         raise ConfigError(
             f"{key}: no archive has {', '.join(absent)}; the archives have {', '.join(listed)}: write for instance "
-            f'"{key}=[{first}]"'
+            f'"{key}=[{shown}]"'
         )
 
 

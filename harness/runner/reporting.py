@@ -19,7 +19,7 @@ from harness.errors import StoreError
 from harness.runner.inference import Stopwatch
 from harness.store.files import StoreRoot
 from harness.store.live import BEAT_EVERY_S, RunBeat, Sender, WorkerBeat, beat, worker_name
-from harness.values import Failure
+from harness.values import Failure, FailureKind
 
 
 class Pulse:
@@ -96,10 +96,10 @@ class WorkerReport:
     def count(self, done: int, failures: Sequence[Failure], n_failed: int) -> None:
         """Add units that were committed, log each failure, and send a heartbeat."""
         for failure in failures:
-            self.logger.error(
-                "%s is %s at stage %s: %s: %s\n%s",
-                *(failure.unit.key, failure.kind, failure.stage, failure.type, failure.message, failure.traceback),
-            )
+            level = logging.INFO if failure.kind == FailureKind.ABSENT else logging.ERROR
+            said = (failure.unit.key, failure.kind, failure.stage, failure.type, failure.message)
+            trace = f"\n{failure.traceback}" if failure.traceback else ""
+            self.logger.log(level, "%s is %s at stage %s: %s: %s%s", *said, trace)
         before = self.beat
         self.beat = replace(before, units_done=before.units_done + done, units_failed=before.units_failed + n_failed)
         self.note("waiting for work")

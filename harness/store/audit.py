@@ -16,7 +16,7 @@ from harness.store import views
 from harness.store.files import StorePath, StoreRoot, readable
 from harness.store.imported import import_name
 from harness.store.live import dead_runs, live_runs, live_workers, remove_dead_runs
-from harness.store.logits_audit import check_logits_files, check_logits_rows
+from harness.store.logits_audit import check_labels_file, check_logits_file, check_logits_rows
 from harness.store.reader import Store
 from harness.store.schema import (
     FAILURE_TABLE,
@@ -65,22 +65,26 @@ def check_files(root: StoreRoot) -> Iterator[Finding]:
         read = yield from _check_bytes(path, RUN_TABLE)
         if read is not None and read["run_id"].to_pylist() != [path.stem]:
             yield Finding("name", str(path), "the name is not that of the run that the file describes")
-    for table in (LOGITS_TABLE, LABELS_TABLE):
-        for path in root.table_files(table.folder):
-            yield from _check_schema(path, table)
-    yield from (Finding(*found) for found in check_logits_files(root))
+    yield from _check_logits(root)
     imports = [(path, table) for table in IMPORT_TABLES for path in root.table_files(table.folder)]
     yield from itertools.chain.from_iterable(check_import(path, table) for path, table in imports)
 
 
+def _check_logits(root: StoreRoot) -> Iterator[Finding]:
+    """Yield what is wrong with the files of logits, and with those of labels beside them."""
+    for path in root.table_files(LOGITS_TABLE.folder):
+        if (yield from _is_whole(path, LOGITS_TABLE)):
+            yield from check_logits_file(root, path)
+    for path in root.table_files(LABELS_TABLE.folder):
+        if (yield from _is_whole(path, LABELS_TABLE)):
+            yield from check_labels_file(path)
+
+
 def check_import(path: StorePath, table: Table) -> Iterator[Finding]:
     """Yield what is wrong with a file of imported rows: its bytes, its schema, its name."""
-    if not is_sealed(path.read_bytes()):
-        yield Finding("bytes", str(path), "its bytes are not those that were written; delete it and import again")
-        return
-    broken = list(_check_schema(path, table))
-    yield from broken
-    if not broken and import_name(pq.read_table(readable(path), columns=list(IMPORT_IDENTITY))) != path.stem:
+    if (yield from _is_whole(path, table, "import")) and import_name(
+        pq.read_table(readable(path), columns=list(IMPORT_IDENTITY))
+    ) != path.stem:
         yield Finding("name", str(path), "the name is not the hash of what the file holds")
 
 
@@ -99,13 +103,7 @@ def check_file(path: StorePath, table: Table, identity: Sequence[str]) -> Iterat
 
 def _check_bytes(path: StorePath, table: Table) -> Generator[Finding, None, pa.Table | None]:
     """Yield what is wrong with the bytes of a file; return what it holds, None where it cannot be read."""
-    if not is_sealed(path.read_bytes()):  # nor is it parsed: Parquet readers fail on a damaged footer in any way
-        message = "its bytes are not those that were written: damaged or edited; delete it and run again"
-        yield Finding("bytes", str(path), message)
-        return None
-    broken = list(_check_schema(path, table))
-    if broken:
-        yield from broken
+    if not (yield from _is_whole(path, table)):
         return None
     source = readable(path)
     try:
@@ -116,6 +114,20 @@ def _check_bytes(path: StorePath, table: Table) -> Generator[Finding, None, pa.T
     if content_digest(read) != (read.schema.metadata or {}).get(DIGEST_KEY):
         yield Finding("content", str(path), "the values are not those that were written; delete it and run again")
     return read
+
+
+def _is_whole(path: StorePath, table: Table, remedy: str = "run") -> Generator[Finding, None, bool]:
+    """Yield what is wrong with the bytes and the schema of a file; return whether nothing is.
+
+    A file whose seal is broken is not parsed: Parquet readers fail on a damaged footer in any way.
+    """
+    if not is_sealed(path.read_bytes()):
+        message = f"its bytes are not those that were written: damaged or edited; delete it and {remedy} again"
+        yield Finding("bytes", str(path), message)
+        return False
+    broken = list(_check_schema(path, table))
+    yield from broken
+    return not broken
 
 
 def _check_schema(path: StorePath, table: Table) -> Iterator[Finding]:
@@ -155,7 +167,7 @@ def check_rows(store: Store) -> Iterator[Finding]:
     for row in store.sql(query).fetchall():
         yield Finding("duplicates", "/".join(map(str, row)), "a value is null in one of two rows of one key")
     yield from _check_own(store, doubled, key)
-    yield from (Finding(*found) for found in check_logits_rows(store))
+    yield from check_logits_rows(store)
     model = ", ".join(key_names(MODEL_KEY))
     query = f"SELECT {model} FROM committed_measurements GROUP BY {model} HAVING count(DISTINCT weights_hash) > 1"
     for row in store.sql(query).fetchall():

@@ -1,7 +1,6 @@
 """Proof that stored logits are sound: every row is what was written, every file is what its name says."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,59 +11,44 @@ from harness.store.labels import LABELS_IDENTITY
 from harness.store.logits import LOGITS_PARTITION
 from harness.store.logits_reader import LogitsFile
 from harness.store.reader import Store
-from harness.store.schema import LABELS_TABLE, LOGITS_IDENTITY, LOGITS_TABLE, MODEL_KEY, key_names
+from harness.store.schema import LOGITS_IDENTITY, MODEL_KEY, key_names
 from harness.store.writer import DIGEST_KEY, content_digest, content_name
+from harness.values import Finding
 
 
-class LogitsFinding(NamedTuple):
-    """One violation: which check found it, where, and what is wrong."""
-
-    check: str
-    where: str
-    message: str
-
-
-def check_logits_file(root: StoreRoot, path: StorePath) -> Iterator[LogitsFinding]:
-    """Yield what is wrong with a file of logits: its bytes, each of its rows, its name, its folder."""
+def check_logits_file(root: StoreRoot, path: StorePath) -> Iterator[Finding]:
+    """Yield what is wrong with a file of logits whose seal is whole: each of its rows, its name, its folder."""
     try:
         file = LogitsFile(root, root.relative(path))
         rows = [dict(file.row(i).columns) for i in range(len(file))]
     except StoreError as error:
-        yield LogitsFinding("bytes", str(path), str(error))
+        yield Finding("bytes", str(path), str(error))
         return
     yield from _check_name(path, rows, LOGITS_IDENTITY)
     folders = dict(part.split("=", 1) for part in path.parts if "=" in part)
     if any(str(row[column]) != folders.get(column) for row in rows for column in LOGITS_PARTITION):
-        yield LogitsFinding("folder", str(path), "the file holds logits of another partition than its folder")
+        yield Finding("folder", str(path), "the file holds logits of another partition than its folder")
 
 
-def check_labels_file(path: StorePath) -> Iterator[LogitsFinding]:
-    """Yield what is wrong with a file of labels: its bytes, its values, its name."""
+def check_labels_file(path: StorePath) -> Iterator[Finding]:
+    """Yield what is wrong with a file of labels whose seal is whole: its values, its name."""
     source = readable(path)
     try:
         read = pq.ParquetFile(source, page_checksum_verification=True).read()
     except (OSError, ValueError, pa.ArrowException) as error:
-        yield LogitsFinding("bytes", str(path), f"damaged, delete it and run again: {error}")
+        yield Finding("bytes", str(path), f"damaged, delete it and run again: {error}")
         return
     if content_digest(read) != (read.schema.metadata or {}).get(DIGEST_KEY):
-        yield LogitsFinding("content", str(path), "the values are not those that were written; delete it and run again")
+        yield Finding("content", str(path), "the values are not those that were written; delete it and run again")
     yield from _check_name(path, read.to_pylist(), LABELS_IDENTITY)
 
 
-def _check_name(path: StorePath, rows: Sequence[dict[str, object]], identity: Sequence[str]) -> Iterator[LogitsFinding]:
+def _check_name(path: StorePath, rows: Sequence[dict[str, object]], identity: Sequence[str]) -> Iterator[Finding]:
     if content_name(rows, identity) != path.stem:
-        yield LogitsFinding("name", str(path), "the name is not the hash of what the file holds")
+        yield Finding("name", str(path), "the name is not the hash of what the file holds")
 
 
-def check_logits_files(root: StoreRoot) -> Iterator[LogitsFinding]:
-    """Yield what is wrong with the logits of a store and the labels beside them, file by file."""
-    for path in root.table_files(LOGITS_TABLE.folder):
-        yield from check_logits_file(root, path)
-    for path in root.table_files(LABELS_TABLE.folder):
-        yield from check_labels_file(path)
-
-
-def check_logits_rows(store: Store) -> Iterator[LogitsFinding]:
+def check_logits_rows(store: Store) -> Iterator[Finding]:
     """Yield the models whose logits come from other weights than their rows, and the logits without labels."""
     model = ", ".join(key_names(MODEL_KEY))
     weights = f"SELECT {model}, weights_hash FROM "
@@ -74,9 +58,9 @@ def check_logits_rows(store: Store) -> Iterator[LogitsFinding]:
         "HAVING count(DISTINCT weights_hash) > 1"
     )
     for row in store.sql(query).fetchall():
-        yield LogitsFinding("weights", "/".join(map(str, row)), "stored logits and rows come from different weights")
+        yield Finding("weights", "/".join(map(str, row)), "stored logits and rows come from different weights")
     images = "dataset, condition, severity, test_set, images_hash"
     query = f"SELECT DISTINCT {images} FROM committed_logits ANTI JOIN committed_labels USING ({images})"
     for row in store.sql(query).fetchall():
         message = "the labels of stored logits are missing; delete the logits of these images and run again"
-        yield LogitsFinding("labels", "/".join(map(str, row)), message)
+        yield Finding("labels", "/".join(map(str, row)), message)

@@ -15,10 +15,12 @@ from harness.errors import StoreError
 from harness.store.files import StoreRoot, commit
 from harness.store.logits import DTYPES, LOGITS_PARTITION, logits_file, row_digest
 from harness.store.schema import LOGITS_IDENTITY, LOGITS_TABLE
+from harness.store.seal import BLANK, SEAL_KEY, seal
 from harness.store.writer import Row, content_name
 
 _GROUP_BYTES = 8 * 2**20
 _FILE_BYTES = 256 * 2**20  # a file is committed from memory
+_SCHEMA = LOGITS_TABLE.schema.with_metadata({**LOGITS_TABLE.schema.metadata, SEAL_KEY: BLANK})
 
 
 @dataclass
@@ -36,7 +38,7 @@ class _Scratch:
         file = tempfile.TemporaryFile(prefix="logits-")  # noqa: SIM115 - LogitsWriter closes it
         writer = pq.ParquetWriter(
             file,
-            LOGITS_TABLE.schema,
+            _SCHEMA,
             compression={"logits": "zstd"},  # pyright: ignore[reportArgumentType] - packing short columns costs time
             use_dictionary=False,
             write_statistics=["arch_index"],  # pyright: ignore[reportArgumentType] - its stub knows but one form
@@ -53,7 +55,7 @@ class _Scratch:
             self._write_group()
 
     def _write_group(self) -> None:
-        self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=LOGITS_TABLE.schema))
+        self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=_SCHEMA))
         self.waiting, self.waiting_bytes = [], 0
 
     def size(self) -> int:
@@ -67,12 +69,12 @@ class _Scratch:
         self.file.close()
 
     def finish(self) -> bytes:
-        """Return the bytes of the finished file."""
+        """Return the bytes of the finished file, sealed."""
         if self.waiting:
             self._write_group()
         self.writer.close()
         self.file.seek(0)
-        return self.file.read()
+        return seal(self.file.read())
 
 
 @dataclass

@@ -160,6 +160,7 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
         (["study.archs=99999"], r"has architectures 0\.\.\d+, got 99999"),
         (["study.archs=0"], r"holds no record of 1 listed architectures, the first is 0"),
         (["study.archs=sample:100:1"], r"expected a sample of 1\.\.\d held"),
+        (["study.hps=['200','02']"], r"""no archive has 200; .* write for instance "study.hps=\['02'\]"$"""),
         (
             ["study.hps=['200']"],
             r"""no archive has 200; the archives have 02: write for instance "study.hps=\['02'\]"$""",

@@ -50,6 +50,7 @@ def test_a_disk_that_fills_stops_the_run_and_room_resumes_it(overrides, disk, un
     error = capsys.readouterr().err
     assert "No space left on device; make room or give another folder" in error
     assert "resumes" in error
+    assert "ray::" not in error, "what the worker said, not Ray's traceback"
     assert files(disk) <= {".json", ".parquet"}, "what did not fit is gone"
     assert list(check_files(StoreRoot.existing(disk / "store"))) == []
     assert 0 < len(measured(disk / "store")) < len(undisturbed)
@@ -70,6 +71,7 @@ def test_a_disk_that_is_full_at_the_start_is_refused(overrides, disk, tmp_path, 
     assert main(["run", *overrides, *STUDY, f"results={tmp_path}", f"store={disk}/store"]) == 2
     assert "No space left on device; make room" in capsys.readouterr().err
     assert sorted(disk.rglob("*.parquet")) == before == []
+    assert (disk / "store").exists() == has_store
 
 
 def test_a_file_that_may_not_grow_stops_the_run(overrides, undisturbed, tmp_path):

@@ -129,7 +129,8 @@ def _try_to_join(address: str, patience_s: float) -> None:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     raise ConfigError(
         f"runner.address: no Ray cluster can be joined at {address!r}: {reason}; `ray status` on its head node shows "
-        "whether it runs, runner.patience_s waits longer, runner.address=local starts a Ray on this machine"
+        "whether it runs, RAY_AUTH_MODE=token joins one that asks for a token, runner.patience_s waits longer, "
+        "runner.address=local starts a Ray on this machine"
     )
 
 

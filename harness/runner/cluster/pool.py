@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 import ray
+from ray.exceptions import RayTaskError
 
 from harness.errors import StoppedEarlyError, WorkerLostError
 from harness.runner.cluster.attempts import Attempt, Attempts
@@ -142,6 +143,8 @@ class _Pool(Generic[Item, Result]):
         except WorkerLostError as death:  # it is another that died
             self._replace(worker)
             return self._after_death(attempt, str(death))
+        except RayTaskError as error:
+            raise error.cause from error  # as if it had been raised here
         self.idle.append(worker)
         return Outcome(attempt.item, result)
 
@@ -185,6 +188,8 @@ class _Pool(Generic[Item, Result]):
             elif worker in self.servers:
                 self._replace_server(worker)
             return
+        except RayTaskError as error:
+            raise error.cause from error
         self._failed_starts = 0
         if worker.is_server:
             return
