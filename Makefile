@@ -92,7 +92,7 @@ run: install ## make what is missing
 status: install ## show what the store holds, failures and workers
 retry: install ## make what has failed once more
 verify: install ## prove that the store is sound and complete
-report: install ## build the page
+report: install ## build the report
 query: install ## ask the store; SQL="SELECT * FROM models"
 	@$(HARNESS) query "$(SQL)" $(SETTINGS)
 

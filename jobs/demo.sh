@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo campaign: train the embedded zoo, measure every network of it, audit the store, build the page.
+# The demo campaign: train the embedded zoo, measure every network of it, audit the store, build the report.
 # Overrides apply to each step: jobs/demo.sh results=/scratch/demo runner.workers=8
 set -euo pipefail
 cd "$(dirname "$0")/.."

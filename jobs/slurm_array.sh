@@ -10,7 +10,7 @@
 # conf/experiment/paper.yaml; CAMPAIGN=demo sbatch ... takes another.
 #
 # Afterwards, once, for the whole study: `harness verify experiment=paper ...` with the same places and without a part
-# says whether all parts are complete and sound, `harness report experiment=paper ...` builds the page.
+# says whether all parts are complete and sound, `harness report experiment=paper ...` builds the report.
 #
 # Look: `harness status results=/scratch/study` on any machine that sees the store; slurm-JOB_TASK.out holds what a
 # task printed.

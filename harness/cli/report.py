@@ -22,9 +22,9 @@ def report(settings: Settings, arguments: argparse.Namespace) -> int:
     store = open_store(str(settings.store))  # refuses early, with a better message than a notebook's traceback
     require_whose(store, arguments.whose)
     notebooks = (_ANALYSIS / "overview.ipynb", *sorted(_ANALYSIS.glob("q*.ipynb"), key=_number))
-    site = Site(notebooks, settings.store, arguments.whose, settings.report)
+    site = Site(notebooks, store, arguments.whose, settings.report)
     faults = []
-    with meter("pages", len(notebooks)) as shown:
+    with meter("pages", site.n_pages) as shown:
         for page in site.make():
             shown.advance(1, page.title)
             if page.fault is not None:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 import duckdb
 
-from harness.cli.causes import find_causes
 from harness.cli.interrupts import draining
 from harness.cli.output import meter, next_step, say
 from harness.cli.plan import print_counts, print_notes, print_selections
@@ -30,6 +29,7 @@ from harness.runner.selection import Selection
 from harness.runner.work import EvaluateTask, ParcelDone
 from harness.store import StoreRoot
 from harness.store.audit import check_gate
+from harness.store.causes import find_causes
 from harness.store.live import end_run, remove_dead_runs
 from harness.store.reader import Store
 from harness.store.writer import write_failures, write_run
@@ -113,7 +113,7 @@ def conclude(plan: Plan, store: Store | None, settings: Settings, test_sets: Seq
         say(f"{finding.check}: {finding.message}")
     if failed or findings:
         return 1
-    next_step(f"{settings.command('verify')} audits the store", f"{settings.command('report')} builds the page")
+    next_step(f"{settings.command('verify')} audits the store", f"{settings.command('report')} builds the report")
     return 0
 
 

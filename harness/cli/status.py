@@ -3,9 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from harness.cli.causes import find_causes, print_causes
 from harness.cli.output import next_step, print_table, say
 from harness.cli.watch import print_runs, watch
 from harness.config import Settings
@@ -13,11 +13,14 @@ from harness.errors import DataError
 from harness.runner.wanted import wanted_settings
 from harness.store import StoreRoot, open_store
 from harness.store.audit import gate_counts
+from harness.store.causes import Cause, find_causes
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, key_names
 from harness.store.views import PASSES_GATE
 from harness.store.watching import watch_runs
 
+_MOST_CAUSES = 20
+_CAUSE = ("cause", "units", "networks", "stage", "type", "the first of them")
 _COUNTED = ("space", "dataset", "hp", "protocol", "condition", "severity", "models", "rows")
 
 
@@ -63,6 +66,18 @@ def _print_json(store: Store) -> int:
     return int(any(cause["kind"] == "failed" for cause in causes))
 
 
+def _print_causes(causes: Sequence[Cause]) -> None:
+    """Print a table of causes, and below it the message of each, which would not fit into a column."""
+    shown = causes[:_MOST_CAUSES]
+    n_units = sum(cause.n_units for cause in causes)
+    rows = [(number, *cause[1:-1]) for number, cause in enumerate(shown, start=1)]
+    print_table(f"failed: {n_units:,} units", _CAUSE, rows)
+    for number, cause in enumerate(shown, start=1):
+        say(f"cause {number}: {cause.message}")
+    if len(causes) > _MOST_CAUSES:
+        say(f"... and {len(causes) - _MOST_CAUSES} more causes")
+
+
 def _fingerprints_of_study(settings: Settings) -> set[str] | None:
     """Return those of the study's units; None where its data sets are not at hand, as on a laptop."""
     try:
@@ -84,7 +99,7 @@ def _print_failed(settings: Settings, store: Store) -> int:
         say("failed: none")
         return 0
     causes = find_causes(store, _fingerprints_of_study(settings))
-    print_causes(causes)
+    _print_causes(causes)
     every = 'query "FROM failures"'
     say(f"{settings.command(every)} has every unit")
     n_others = sum(cause.n_units for cause in causes if not cause.is_of_study)

@@ -23,7 +23,7 @@ from harness.figures.q7_widths import error_and_width, uniform_widths
 from harness.figures.quantity import columns_at_bin_counts
 from harness.figures.reliability import Network, notable_networks, reliability_diagrams
 from harness.figures.settings import most_complete_setting, setting_table
-from harness.figures.tables import models_table, styled
+from harness.figures.tables import styled
 
 __all__ = [
     "DETECTION_COLUMNS",
@@ -39,7 +39,6 @@ __all__ = [
     "error_and_width",
     "generalisation",
     "kernels",
-    "models_table",
     "most_complete_setting",
     "notable_networks",
     "ood_against_accuracy",

@@ -1,11 +1,12 @@
-"""The site: a page for each notebook, executed on a store, which link to one another and need no network.
+"""The site: a page for each notebook, executed on a store, and those of models, of the gate and of provenance.
 
-A notebook that fails leaves a page that says why, and the others are built all the same.
+They link to one another and need no network. A notebook that fails leaves a page that says why, and the others are
+built all the same.
 """
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import nbformat
 from nbconvert import HTMLExporter
 
 from harness.errors import StoreError
+from harness.report import gate, models, provenance
 from harness.report.execution import Kernel, NotebookError, kernel
 from harness.report.figures import link_figures
 from harness.report.files import write_files
 from harness.report.page import Link, wrap
-from harness.store.files import StorePath
+from harness.store.reader import Store
 
 _OVERVIEW = "overview"
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
@@ -42,13 +44,13 @@ class Site:
 
     Attributes:
         notebooks: The notebooks, in the order of the pages; that called ``overview`` becomes ``index.html``.
-        store: Root of the store, which notebooks find in ``$HARNESS_STORE``.
+        store: The store, which notebooks find in ``$HARNESS_STORE``.
         whose: Whose numbers the questions are asked of, in ``$HARNESS_WHOSE``.
         folder: Where the site goes; made if there is none.
     """
 
     notebooks: tuple[Path, ...]
-    store: StorePath
+    store: Store
     whose: str
     folder: Path
     _files: dict[str, bytes] = field(default_factory=dict, init=False)
@@ -58,18 +60,37 @@ class Site:
         """The first page."""
         return self.folder / "index.html"
 
+    @property
+    def n_pages(self) -> int:
+        """How many pages there will be."""
+        return len(self.notebooks) + len(self._tables)
+
+    @property
+    def _tables(self) -> dict[Link, Callable[[], str]]:
+        """What makes each page that is no notebook."""
+        return {
+            Link("models.html", models.TITLE): lambda: models.models(self.store, self.whose),
+            Link("gate.html", gate.TITLE): lambda: gate.gate_and_failures(self.store),
+            Link("provenance.html", provenance.TITLE): lambda: provenance.provenance(self.store),
+        }
+
     def make(self) -> Iterator[Page]:
         """Make page after page; nothing is written before :meth:`write`."""
-        links = [Link(_file_of(path), _title(path)) for path in self.notebooks]
-        source = f"the store {self.store}, numbers: {self.whose}"
-        with kernel({"HARNESS_STORE": str(self.store.resolve()), "HARNESS_WHOSE": self.whose}) as running:
-            for path, link in zip(self.notebooks, links, strict=True):
+        of_notebooks = [Link(_file_of(path), _title(path)) for path in self.notebooks]
+        links = [*of_notebooks, *self._tables]
+        root = self.store.root.path
+        source = f"the store {root}, numbers: {self.whose}"
+        with kernel({"HARNESS_STORE": str(root.resolve()), "HARNESS_WHOSE": self.whose}) as running:
+            for path, link in zip(self.notebooks, of_notebooks, strict=True):
                 try:
                     body, fault = self._shown(running, path), None
                 except NotebookError as error:
                     body, fault = _fault(link.title, str(error)), str(error)
                 self._files[link.file] = wrap(body, link, links, source).encode()
                 yield Page(link.title, fault)
+        for link, make in self._tables.items():
+            self._files[link.file] = wrap(make(), link, links, source).encode()
+            yield Page(link.title, None)
 
     def write(self) -> None:
         """Write the pages that were made and their figures; files of an earlier site that are left over are removed.

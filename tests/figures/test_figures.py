@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from harness.figures import (
     Note,
-    models_table,
     most_complete_setting,
     notable_networks,
     ood_against_accuracy,
@@ -113,7 +112,7 @@ def test_what_cannot_be_drawn_says_which_rows_are_missing(make):
 
 def test_tables_of_nothing_are_empty_and_shown_as_their_note(make):
     none = make.rows().iloc[:0]
-    for table in (models_table(none, none.assign(arch_str="", gate="")), setting_table(none), ood_table(none)):
+    for table in (setting_table(none), ood_table(none)):
         assert table.empty
         assert styled(table, empty="Nothing.") == Note("Nothing.")
 
@@ -148,12 +147,3 @@ def test_the_most_complete_setting_is_chosen_and_named(make):
     }
     assert setting_table(rows)[["split_seed", "networks"]].to_numpy().tolist() == [[42, 6], [1, 3]]
     assert most_complete_setting(rows.iloc[:0]) == {"dataset": []}
-
-
-def test_the_table_has_a_line_per_network_the_most_accurate_first(make):
-    rows = make.rows()
-    models = rows[rows["calibrator"] == "none"].assign(arch_str="x", gate="pass")
-    table = models_table(rows, models)
-    assert table["index"].tolist() == [5, 4, 3, 2, 1, 0]
-    assert table["ECE_15 after"].tolist() == [10.0, 9.0, 8.0, 7.0, 6.0, 5.0]
-    assert table.columns[-1] == "architecture"

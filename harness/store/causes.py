@@ -1,14 +1,11 @@
 """What units have failed of: those whose messages differ in the number of a record alone have one cause."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import NamedTuple
 
-from harness.cli.output import print_table, say
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, UNIT_KEY, key_names
 
-_MOST = 20
-_COLUMNS = ("cause", "units", "networks", "stage", "type", "the first of them")
 _UNIT, _MODEL = (", ".join(key_names(key)) for key in (UNIT_KEY, MODEL_KEY))
 _FIRST = "concat_ws(' ', space, arch_index, dataset, 'hp', hp, 'seed', seed, protocol, condition)"
 _WITHOUT_NUMBER = r"regexp_replace(message, '\d{6}\.(pickle\.pbz2|safetensors)', 'N.\1', 'g')"
@@ -51,15 +48,3 @@ def find_causes(store: Store, fingerprints: Collection[str] | None = None) -> li
         f"GROUP BY {is_of_study}, stage, type, {_WITHOUT_NUMBER} ORDER BY is_of_study DESC, n_units DESC, first"
     )
     return [Cause(*row) for row in found.fetchall()]
-
-
-def print_causes(causes: Sequence[Cause]) -> None:
-    """Print a table of causes, and below it the message of each, which would not fit into a column."""
-    shown = causes[:_MOST]
-    n_units = sum(cause.n_units for cause in causes)
-    rows = [(number, *cause[1:-1]) for number, cause in enumerate(shown, start=1)]
-    print_table(f"failed: {n_units:,} units", _COLUMNS, rows)
-    for number, cause in enumerate(shown, start=1):
-        say(f"cause {number}: {cause.message}")
-    if len(causes) > _MOST:
-        say(f"... and {len(causes) - _MOST} more causes")
