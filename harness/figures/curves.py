@@ -7,6 +7,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 _FEWEST = 10
 _POINTS = 24
+_WIDE = 200
 
 
 def sizes_up_to(n: int) -> list[int]:
@@ -28,7 +29,7 @@ def draw_curve(axes: Axes, sizes: list[int], values: Float64[np.ndarray, "sizes 
     axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.axhline(0, color="#6e6e6e", linewidth=0.8)
     axes.set(xscale="log", xlim=(0.9 * sizes[0], 1.1 * sizes[-1]))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if sizes[-1] > _WIDE * sizes[0] else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(-1.05, 1.05)

@@ -100,7 +100,7 @@ def populations(
         found = list(_own(store, whose, wanted, filters))
     else:
         found = list(_imported(store, whose, wanted, filters))
-    return sorted(found, key=lambda population: (population.space != "tss", population.space, population.dataset))
+    return sorted(found, key=lambda each: (each.space != "tss", each.space, each.dataset.casefold()))
 
 
 def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Filter]) -> Iterator[Population]:
