@@ -1,8 +1,8 @@
 """Figures: rows of a store in, a matplotlib figure or a table to show out. One file per question.
 
-The questions of the published study, in files ``q1_`` to ``q7_``, are asked of populations of networks and give an
-:class:`Answer`: figure, text and table. The other files are of the overview and take data frames of measurement rows.
-Where the rows that a figure needs are missing, it is a :class:`Note` that says how to get them.
+The questions of the published study, in files ``q1_`` to ``q7_``, and further ones are asked of populations of networks
+and give an :class:`Answer`: figure, text and table. The other files are of the overview and take data frames of
+measurement rows. Where the rows that a figure needs are missing, it is a :class:`Note` that says how to get them.
 """
 
 from harness.figures.answer import Answer
@@ -20,6 +20,10 @@ from harness.figures.q6_bins import error_and_bins
 from harness.figures.q7_kernels import kernels
 from harness.figures.q7_top import top_networks
 from harness.figures.q7_widths import error_and_width, uniform_widths
+from harness.figures.q8_identity import IDENTITY_COLUMNS, why_metrics_agree
+from harness.figures.q9_noise import NOISE_COLUMNS, ranking_noise
+from harness.figures.q10_shift import rank_survival
+from harness.figures.q11_calibrators import calibrators_compared
 from harness.figures.quantity import columns_at_bin_counts
 from harness.figures.reliability import Network, notable_networks, reliability_diagrams
 from harness.figures.settings import most_complete_setting, setting_table
@@ -27,11 +31,14 @@ from harness.figures.tables import styled
 
 __all__ = [
     "DETECTION_COLUMNS",
+    "IDENTITY_COLUMNS",
     "METRICS",
+    "NOISE_COLUMNS",
     "Answer",
     "Network",
     "Note",
     "agreement_of_metrics",
+    "calibrators_compared",
     "cell_figure",
     "columns_at_bin_counts",
     "error_and_accuracy",
@@ -47,10 +54,13 @@ __all__ = [
     "paper_against_clean",
     "post_hoc",
     "pre_against_post",
+    "rank_survival",
+    "ranking_noise",
     "reliability_diagrams",
     "robustness",
     "setting_table",
     "styled",
     "top_networks",
     "uniform_widths",
+    "why_metrics_agree",
 ]

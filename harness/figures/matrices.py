@@ -24,7 +24,7 @@ def draw_matrix(axes: Axes, agreement: Agreement, labels: Sequence[str]) -> None
     """
     shown = agreement.tau.copy()
     np.fill_diagonal(shown, agreement.ceiling)
-    _draw_cells(axes, shown, labels)
+    draw_cells(axes, shown, labels, labels)
     if len(labels) <= _FEW:
         for i in range(len(labels)):
             for j in range(len(labels)):
@@ -39,19 +39,29 @@ def draw_bar(figure: Figure, axes: Iterable[Axes]) -> None:
     figure.colorbar(scale, ax=list(axes), shrink=0.6, label="Kendall's tau-b (diagonal: noise ceiling)")
 
 
-def _draw_cells(axes: Axes, values: Float64[np.ndarray, "rows columns"], labels: Sequence[str]) -> None:
-    """Draw rank correlations as coloured cells with their numbers."""
+def draw_cells(
+    axes: Axes, values: Float64[np.ndarray, "rows columns"], rows: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Draw rank correlations as coloured cells with their numbers; those that are NaN stay empty.
+
+    Args:
+        axes: Where.
+        values: The rank correlations.
+        rows: What the rows are called.
+        columns: What the columns are called.
+    """
+    many = max(len(rows), len(columns)) > _FEW
     axes.imshow(values, cmap=_COLOURS, vmin=-1, vmax=1)
-    turned = {"rotation": 90, "ha": "center"} if len(labels) > _FEW else {"rotation": 40, "ha": "right"}
-    axes.set_xticks(range(len(labels)), labels, rotation_mode="default" if len(labels) > _FEW else "anchor", **turned)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.tick_params(length=0, labelsize=7 if len(labels) > _FEW else 9)
+    turned = {"rotation": 90, "ha": "center"} if many else {"rotation": 40, "ha": "right"}
+    axes.set_xticks(range(len(columns)), columns, rotation_mode="default" if many else "anchor", **turned)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0, labelsize=7 if many else 9)
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
     for (i, j), value in np.ndenumerate(values):
         if not np.isnan(value):
-            _write(axes, i, j, _short(value), value, size=5.5 if len(labels) > _FEW else 9.0)
+            _write(axes, i, j, _short(value), value, size=5.5 if many else 9.0)
 
 
 def _write(axes: Axes, i: int, j: int, text: str, value: float, *, below: bool = False, size: float = 9.0) -> None:

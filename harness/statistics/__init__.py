@@ -1,6 +1,6 @@
 """Statistics of rankings, pure functions of arrays: how far they agree, how certain that is, how well one repeats."""
 
-from harness.statistics.ranks import kendall_matrix, kendall_tau, kendall_taus, spearman_rho
+from harness.statistics.ranks import kendall_matrix, kendall_tau, kendall_taus, partial_taus, spearman_rho
 from harness.statistics.uncertainty import (
     Agreement,
     Interval,
@@ -19,6 +19,7 @@ __all__ = [
     "kendall_taus",
     "noise_ceiling",
     "over_networks",
+    "partial_taus",
     "rank_agreement",
     "spearman_rho",
 ]

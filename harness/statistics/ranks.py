@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int8, Integer
 from scipy.stats import kendalltau, rankdata, spearmanr
 
 _LEAST = 2
+_NOTHING_LEFT = 1e-12
 _FEW = 300
 """Up to so many networks each pair of them is looked at."""
 _MOST_SIGNS = 1 << 22
@@ -45,6 +46,30 @@ def spearman_rho(first: Float64[np.ndarray, " n"], second: Float64[np.ndarray, "
     if not _has_order(first[known]) or not _has_order(second[known]):
         return np.nan  # scipy says the same with a warning
     return float(np.asarray(spearmanr(first[known], second[known]))[0])
+
+
+def partial_taus(taus: Float64[np.ndarray, "columns columns"], given: int) -> Float64[np.ndarray, "columns columns"]:
+    """Return Kendall's partial tau of every two columns, what is left of their agreement once a third is held fixed.
+
+    ``(t_xy - t_xz t_yz) / sqrt((1 - t_xz^2) (1 - t_yz^2))``; NaN where x or y orders the networks as z does. Where z
+    is the cause of both and they have nothing else in common it is small, but need not be 0.
+
+    Args:
+        taus: Tau-b of every two columns.
+        given: Place of the column z.
+
+    Example:
+        >>> taus = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.5], [0.5, 0.5, 1.0]])
+        >>> round(float(partial_taus(taus, 2)[0, 1]), 3)
+        0.333
+
+    Reference:
+        Kendall, "Partial rank correlation", Biometrika 32, 1942.
+    """
+    of_given = taus[:, given]
+    left = 1 - of_given**2
+    left[left < _NOTHING_LEFT] = np.nan
+    return (taus - np.outer(of_given, of_given)) / np.sqrt(np.outer(left, left))
 
 
 def kendall_matrix(values: Float64[np.ndarray, "networks columns"]) -> Float64[np.ndarray, "columns columns"]:

@@ -5,6 +5,7 @@ precision, that of most networks. Of isomorphic networks one counts unless told 
 stands many times are not rankings of networks.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,9 +36,11 @@ MEASURED = (
 )  # fmt: skip
 """Measurements that a population holds unless others are asked for."""
 
+_UNSHIFTED = "unshifted"
 _PLACE = ("space", "dataset")
 _SETTING = ("source", "hp", "seed", "split", "split_seed", "label_set", "precision")
 _USUAL = {"split": "random20", "split_seed": 42, "label_set": "original", "precision": "float32"}
+_VIEWS = {"clean": "measurements", "paper": "paper_measurements"}
 _KNOWN = "arch_index, arch_str, representative, kernel_parameters, widths, operations, live_edges"
 
 
@@ -64,6 +67,7 @@ class _Wanted:
     resampled: tuple[str, ...]
     calibrators: tuple[str, ...]
     rule: str
+    images: Mapping[str, str | int]
 
 
 def populations(
@@ -74,6 +78,8 @@ def populations(
     columns: Sequence[str] = MEASURED,
     resampled: Sequence[str] = (),
     calibrators: Sequence[str] = (PRE, POST),
+    condition: str = _UNSHIFTED,
+    severity: int = 0,
     **filters: Filter,
 ) -> list[Population]:
     """Return the networks of each search space and data set, topologies first, data sets by name.
@@ -86,6 +92,8 @@ def populations(
         resampled: Measurements that are also wanted on resamples of the images: those of them that the family
             ``replicates`` has, where it was measured.
         calibrators: Calibrators; of an import those of the study.
+        condition: The images on which networks were measured.
+        severity: Its severity, 0 where it has none.
         filters: Columns of the key, or ``precision``, and the value or values that they must have; of an import
             ``space`` and ``dataset``. They narrow the choice of a setting, which is that of most networks.
 
@@ -95,7 +103,10 @@ def populations(
     require_whose(store, whose)
     if rule not in RULES:
         raise StoreError(f"rule: expected {', '.join(RULES)}, got {rule!r}")
-    wanted = _Wanted(tuple(columns), tuple(resampled), tuple(calibrators), rule)
+    images = {"condition": condition, "severity": severity}
+    wanted = _Wanted(tuple(columns), tuple(resampled), tuple(calibrators), rule, images)
+    if condition != _UNSHIFTED and whose not in PROTOCOLS:
+        raise StoreError(f"condition: imported tables have measurements on unshifted images alone, got {condition!r}")
     if whose in PROTOCOLS:
         found = list(_own(store, whose, wanted, filters))
     else:
@@ -103,20 +114,63 @@ def populations(
     return sorted(found, key=lambda each: (each.space != "tss", each.space, each.dataset.casefold()))
 
 
+def seeds_of(store: Store, whose: str = "clean") -> list[dict[str, int]]:
+    """Return the training seeds of our own rows as filters of :func:`populations`; of an import, one that is none."""
+    if whose not in PROTOCOLS:
+        return [{}]
+    found = store.sql(f"SELECT DISTINCT seed FROM {_VIEWS[whose]} ORDER BY seed").fetchall()
+    return [{"seed": seed} for (seed,) in found]
+
+
+def calibrators_of(store: Store, whose: str = "clean") -> tuple[str, ...]:
+    """Return the calibrators of our own rows; of an import, those of the study."""
+    if whose not in PROTOCOLS:
+        return PRE, POST
+    found = store.sql(f"SELECT DISTINCT calibrator FROM {_VIEWS[whose]} ORDER BY calibrator").fetchall()
+    return tuple(name for (name,) in found)
+
+
+def elsewhere(
+    store: Store, whose: str = "clean", *, columns: Sequence[str] = MEASURED, resampled: Sequence[str] = ()
+) -> dict[str, list[Population]]:
+    """Return the networks on each set of other images that has labels, and with each other set of labels, by name.
+
+    Names are those of conditions, such as ``fog:3``, and ``labels errors_removed``; an import has neither.
+
+    Args:
+        store: The store.
+        whose: As for :func:`populations`.
+        columns: As for :func:`populations`.
+        resampled: As for :func:`populations`.
+    """
+    if whose not in PROTOCOLS:
+        return {}
+    view, ask = _VIEWS[whose], functools.partial(populations, store, whose, columns=columns, resampled=resampled)
+    query = f"SELECT DISTINCT condition, severity FROM {view} WHERE condition <> '{_UNSHIFTED}' AND acc IS NOT NULL"
+    found = {
+        f"{condition}:{severity}" if severity else condition: ask(condition=condition, severity=severity)
+        for condition, severity in store.sql(f"{query} ORDER BY ALL").fetchall()
+    }
+    query = f"SELECT DISTINCT label_set FROM {view} WHERE label_set <> '{_USUAL['label_set']}' ORDER BY ALL"
+    for (label_set,) in store.sql(query).fetchall():
+        found[f"labels {label_set}"] = ask(label_set=label_set)
+    return found
+
+
 def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Filter]) -> Iterator[Population]:
     """Yield the populations of our own rows of a protocol."""
     chosen = {"fingerprint": "commonest", **filters, "protocol": protocol}
     isomorphs = "all" if wanted.rule == COPIED else "own"
     rows = _with_calibrators(store.measurements(isomorphs=isomorphs, **chosen), wanted.calibrators)
-    unshifted = rows.filter("condition = 'unshifted'")
+    scored = _where(rows, wanted.images)
     unknown = sorted(set(wanted.columns) - set(rows.columns))
     if unknown:
         raise StoreError(
             f"columns: no measurement is called {', '.join(unknown)}; `harness query --describe` lists them"
         )
     known = _architectures(store)
-    for place, setting in _settings(unshifted):
-        of_place = _where(unshifted, {**place, **setting})
+    for place, setting in _settings(scored):
+        of_place = _where(scored, {**place, **setting})
         values = of_place.project(", ".join(("arch_index", "calibrator", *map(_quoted, wanted.columns)))).df()
         networks = _of_space(known, place["space"], values["arch_index"].unique())
         counted, n_left_out = _counted(networks, wanted.rule)
@@ -125,7 +179,7 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
             str(calibrator): of_calibrator.set_index("arch_index").drop(columns="calibrator").reindex(index)
             for calibrator, of_calibrator in values.groupby("calibrator")
         }
-        shown = _where(rows.filter("condition <> 'unshifted'"), {**place, **setting, "calibrator": PRE})
+        shown = _where(rows.filter(f"condition <> '{_UNSHIFTED}'"), {**place, **setting, "calibrator": PRE})
         yield Population(
             whose=protocol,
             **place,

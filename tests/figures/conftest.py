@@ -77,6 +77,10 @@ def population_of(n=40, space="tss", dataset="cifar10", noise=0.01, n_resamples=
     before["acc"] = quality
     before["HCS"] = 2 * quality * (1 - before["ECE_15"]) / (quality + 1 - before["ECE_15"])
     before["NLL"] = 1 - quality
+    before["Brier"] = before["Brier_top"] = 0.5 - 0.5 * quality
+    before["Brier_top_miscalibration"] = before["ECE_15"] ** 2
+    before["correct_confidence"] = quality + 0.5 * before["KSCE"]
+    before["incorrect_confidence"] = 0.5 * quality
     scores = {PRE: before, POST: before.assign(**{name: before[name] / 2 for name in names})}
     resamples = {
         (calibrator, name): frame[[name]].to_numpy() + noise * rng.normal(size=(n, n_resamples))

@@ -1,4 +1,4 @@
-"""The seven questions: numbers by hand, published faults that are drawn beside, notes where rows are missing."""
+"""The questions: numbers by hand, published faults that are drawn beside, notes where rows are missing."""
 
 import dataclasses
 import io
@@ -12,16 +12,21 @@ from scipy.stats import kendalltau
 from harness.figures import (
     Note,
     agreement_of_metrics,
+    calibrators_compared,
     error_and_accuracy,
     error_and_bins,
     error_and_width,
     generalisation,
     kernels,
     post_hoc,
+    rank_survival,
+    ranking_noise,
     robustness,
     top_networks,
     uniform_widths,
+    why_metrics_agree,
 )
+from harness.figures.q8_identity import confidence_gap
 from harness.statistics.population import POST, PRE
 
 QUESTIONS = {
@@ -35,6 +40,10 @@ QUESTIONS = {
     "uniform": uniform_widths,
     "kernels": kernels,
     "top": top_networks,
+    "identity": why_metrics_agree,
+    "noise": lambda populations: ranking_noise([populations, populations]),
+    "shift": lambda populations: rank_survival(populations, {"fog:3": populations}),
+    "calibrators": calibrators_compared,
 }
 UNIFORM = [0, 4681, 9362, 14043, 18724, 23405, 28086, 32767]
 
@@ -359,3 +368,90 @@ def test_a_list_of_rows_with_copies_counts_the_distinct(make):
     copies = population.networks["representative"].replace({best[0]: best[1], best[2]: best[1]})
     rows = dataclasses.replace(population, networks=population.networks.assign(representative=copies))
     assert "holds 18 distinct networks" in top_networks([population], as_published=[rows]).finding.text
+
+
+def test_the_gap_is_that_of_mean_confidence_and_accuracy(make):
+    population = make.population(n=3)
+    population = with_values(population, "acc", [0.5, 1.0, 0.0])
+    population = with_values(population, "correct_confidence", [0.9, 0.8, np.nan])
+    population = with_values(population, "incorrect_confidence", [0.7, np.nan, 0.3])
+    assert confidence_gap(population).tolist() == pytest.approx([0.5 * 0.9 + 0.5 * 0.7 - 0.5, 0.2, 0.3])
+
+
+def test_a_measurement_that_is_the_gap_is_explained_by_it_and_nothing_is_left(make):
+    population = make.population(n=30)
+    gap = confidence_gap(population)
+    population = with_values(with_values(population, "ECE_15", gap), "KSCE", 2 * gap)
+    answer = why_metrics_agree([population])
+    line = answer.table.set_index("measurement").loc["ECE_15"]
+    assert line["explained by the gap (%)"] == pytest.approx(100)
+    assert line["tau with |confidence - accuracy|"] == pytest.approx(1)
+    assert np.isnan(line["without the gap"])
+    partial = np.ma.filled(answer.figure.axes[1].get_images()[0].get_array(), np.nan)
+    assert np.isnan(partial[0]).all()
+
+
+def test_agreement_with_the_parts_of_a_proper_score(make):
+    population = make.population(n=30)
+    line = why_metrics_agree([population]).table.set_index("measurement").loc["ECE_15"]
+    refinement = population.values("Brier_top") - population.values("Brier_top_miscalibration")
+    assert line["tau with miscalibration"] == pytest.approx(1)
+    assert line["tau with refinement"] == pytest.approx(tau(population.values("ECE_15"), refinement))
+    unmeasured = with_values(population, "Brier_top_miscalibration", np.nan)
+    assert "study.families=[study,replicates,decomposition]" in why_metrics_agree([unmeasured]).finding.text
+
+
+def test_noise_of_images_seeds_and_isomorphs_by_hand(make):
+    first = make.population(n=40)
+    other = with_values(first, "ECE_15", first.values("ECE_15")[::-1]).chosen(np.arange(30))
+    copies = first.networks["representative"].to_numpy().copy()
+    copies[20:] = copies[:20]  # twenty classes of two
+    first = dataclasses.replace(first, networks=first.networks.assign(representative=copies))
+    table = ranking_noise([[first], [other]]).table
+    found = table[table["measurement"] == "ECE_15"].set_index("source")
+    errors = first.values("ECE_15")
+    assert found.loc["other seed", "tau"] == pytest.approx(tau(errors[:30], other.values("ECE_15")))
+    assert found.loc["other seed", "n"] == 30
+    assert found.loc["other isomorph", "tau"] == pytest.approx(tau(errors[:20], errors[20:]))
+    assert found.loc["other isomorph", "n"] == 20
+    resamples = first.of_resamples("ECE_15")
+    neighbours = [tau(resamples[:, i], resamples[:, i + 1]) for i in range(19)]
+    assert found.loc["other images", "tau"] == pytest.approx(np.mean(neighbours))
+
+
+def test_what_noise_is_not_known_is_said(make):
+    text = ranking_noise([[make.population()]]).finding.text
+    assert "Nothing is known of: other isomorph, other seed." in text
+
+
+def test_survival_is_joined_by_network_and_of_the_same_place(make):
+    here = make.population(n=40)
+    there = with_values(here, "ECE_15", 1 - here.values("ECE_15")).chosen(np.arange(10, 40)[::-1])
+    elsewhere = make.population(n=40, dataset="cifar100")
+    table = rank_survival([here], {"fog:3": [elsewhere, there], "svhn": [elsewhere]}).table
+    (line,) = table.to_dict("records")
+    assert (line["on"], line["n"]) == ("fog:3", 30)
+    assert line["tau"] == pytest.approx(-1)
+    assert line["median there"] == pytest.approx(100 * np.median(there.values("ECE_15")))
+    assert line["ceiling"] == pytest.approx(line["ceiling there"], abs=0.2)
+
+
+def test_corrected_labels_have_no_interval(make):
+    here = make.population(n=20)
+    table = rank_survival([here], {"labels errors_removed": [here]}).table
+    assert table["tau"].tolist() == pytest.approx([1])
+    assert table["low (images)"].isna().all()
+
+
+def test_the_best_calibrator_of_each_network_is_counted(make):
+    population = make.population(n=9)
+    before = population.values("NLL")
+    better = np.where(np.arange(9) < 6, before / 2, before * 2)
+    population = dataclasses.replace(
+        population, scores={PRE: population.scores[PRE], POST: population.scores[POST].assign(NLL=better)}
+    )
+    table = calibrators_compared([population]).table.set_index("calibrator")
+    assert table.loc[POST, "best for (%)"] == pytest.approx(100 * 6 / 9)
+    assert table.loc[PRE, "best for (%)"] == pytest.approx(100 * 3 / 9)
+    assert table.loc[POST, "worse than none (%)"] == pytest.approx(100 * 3 / 9)
+    assert table.loc[PRE, "median"] == pytest.approx(np.median(before))

@@ -187,6 +187,8 @@ def test_notebooks_are_thin_and_stripped_and_their_figures_are_named_and_describ
 def test_there_is_a_notebook_for_each_question():
     assert [path.stem for path in NOTEBOOKS] == [
         "overview",
+        "q10_shift",
+        "q11_calibrators",
         "q1_generalisation",
         "q2_robustness",
         "q3_agreement",
@@ -194,4 +196,6 @@ def test_there_is_a_notebook_for_each_question():
         "q5_accuracy",
         "q6_bins",
         "q7_design",
+        "q8_identity",
+        "q9_noise",
     ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.statistics import kendall_matrix, kendall_tau, kendall_taus, spearman_rho
+from harness.statistics import kendall_matrix, kendall_tau, kendall_taus, partial_taus, spearman_rho
 
 
 def tau_of_pairs(first, second):
@@ -100,3 +100,20 @@ def test_invariants(points, random):
     assert kendall_tau(np.exp(first), second) == pytest.approx(tau)
     order = random.sample(range(len(points)), len(points))
     assert kendall_tau(first[order], second[order]) == pytest.approx(tau)
+
+
+def test_partial_tau_by_hand_and_of_what_a_third_decides():
+    taus = np.array([[1.0, 0.5, 0.8], [0.5, 1.0, 0.6], [0.8, 0.6, 1.0]])
+    found = partial_taus(taus, 2)
+    assert found[0, 1] == found[1, 0] == pytest.approx((0.5 - 0.48) / np.sqrt(0.36 * 0.64))
+    rng = np.random.default_rng(0)
+    cause = rng.normal(size=2000)
+    noisy = np.stack([cause + 0.5 * rng.normal(size=2000) for _ in range(2)] + [cause], axis=1)
+    found = kendall_matrix(noisy)
+    assert found[0, 1] > 0.4
+    assert abs(partial_taus(found, 2)[0, 1]) < 0.5 * found[0, 1]  # it need not be 0 where a third decides both
+
+
+def test_partial_tau_is_undefined_given_the_same_ranking():
+    taus = np.array([[1.0, 0.5, 1.0], [0.5, 1.0, 0.5], [1.0, 0.5, 1.0]])
+    assert np.isnan(partial_taus(taus, 2)[0]).all()
