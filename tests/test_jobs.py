@@ -299,7 +299,8 @@ def run_parts(tmp_path, words, parts):
 
 @pytest.mark.slow
 def test_an_array_of_runs_makes_every_unit_exactly_once(overrides, tmp_path, capsys):
-    words = [*overrides, f"results={tmp_path}", "study.protocols=[clean]", "study.conditions=[unshifted]"]
+    study = ["study.protocols=[clean]", "study.conditions=[unshifted]", "study.calibrators=[none,temperature]"]
+    words = [*overrides, f"results={tmp_path}", *study]
     codes, output = run_parts(tmp_path, words, 3)
     assert codes == [0, 0, 0], output
     assert main(["verify", "experiment=demo", *words]) == 0

@@ -79,14 +79,12 @@ def _describe(families: Sequence[str], names: Sequence[str]) -> None:
     _refuse_unknown(chosen, [*(row[0] for row in others), *shown])
     if described := [row for row in others if row[0] in chosen]:
         print_table("columns of measurements", _COLUMN_HEAD, described)
-    rows = [
-        (name, *_described(entry), entry.source, entry.published, entry.function)
-        for name, m in shown.items()
-        if name in chosen
-        for entry in entries([m])
-    ]
-    if rows:
-        print_table("measurements, a column each", (*_MEASUREMENT_HEAD, "source", "published as", "function"), rows)
+    for name, measurement in shown.items():
+        if name in chosen:
+            (entry,) = entries([measurement])
+            values = (*_described(entry), entry.source, entry.published, entry.function)
+            named = zip((*_MEASUREMENT_HEAD[1:], "source", "published as", "function"), values, strict=True)
+            print_table("a measurement", ("column", name), [line for line in named if line[1]])
 
 
 def _refuse_unknown(names: Sequence[str], known: Sequence[str]) -> None:

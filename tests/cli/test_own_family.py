@@ -143,7 +143,8 @@ def test_measure_and_describe_show_it(harness, example, tmp_path):
     for name in ("gap", "own['gap']"):
         code, out, _ = harness(["query", "--describe", name], families)
         assert code == 0
-        assert re.search(r"own\['gap'\] +probability", out)
+        assert re.search(r"column +own\['gap'\]", out)
+        assert re.search(r"unit +probability", out)
 
 
 GOOD = """
