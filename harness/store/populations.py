@@ -198,7 +198,8 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
 
 def _with_calibrators(rows: duckdb.DuckDBPyRelation, names: Sequence[str]) -> duckdb.DuckDBPyRelation:
     """Return the rows of some calibrators, of which a store may have none."""
-    return rows.filter(duckdb.ColumnExpression("calibrator").isin(*map(duckdb.ConstantExpression, names)))
+    constants = [*map(duckdb.ConstantExpression, names)]
+    return rows.filter(duckdb.ColumnExpression("calibrator").isin(*constants) if constants else "false")
 
 
 def _settings(rows: duckdb.DuckDBPyRelation) -> Iterator[tuple[dict[str, str], dict[str, str | int]]]:

@@ -5,7 +5,7 @@ import pytest
 
 from harness import spaces
 from harness.errors import StoreError
-from harness.store.populations import populations
+from harness.store.populations import calibrators_of, elsewhere, populations, seeds_of
 from harness.store.published import PUBLISHED_COLUMNS
 
 from .conftest import measured, pre_and_post
@@ -147,3 +147,35 @@ def test_what_there_is_not_is_told(harness, own, arguments, message):
 def test_an_empty_store_has_no_populations(harness, own):
     own(*[row | {"protocol": "paper"} for row in rows_of(REPRESENTATIVES)])
     assert populations(harness.store()) == []
+
+
+def test_no_calibrators_are_no_populations(harness, own):
+    own(*rows_of(REPRESENTATIVES))
+    assert populations(harness.store(), calibrators=()) == []
+
+
+def test_other_images_and_labels_are_populations_by_name(harness, own):
+    fog = [row | {"fingerprint": "fog"} for row in rows_of(REPRESENTATIVES, condition="fog", severity=3)]
+    corrected = rows_of(REPRESENTATIVES[:2], label_set="errors_removed")
+    own(*rows_of(REPRESENTATIVES, seed=888), *rows_of(REPRESENTATIVES), *fog, *corrected)
+    found = elsewhere(harness.store(), columns=["acc"])
+    assert {name: [len(each) for each in of_name] for name, of_name in found.items()} == {
+        "fog:3": [4],
+        "labels errors_removed": [2],
+    }
+    expected = [row["acc"] for row in fog if row["calibrator"] == "temperature"]
+    assert found["fog:3"][0].values("acc", "temperature").tolist() == expected
+    assert seeds_of(harness.store()) == [{"seed": 777}, {"seed": 888}]
+    assert calibrators_of(harness.store()) == ("none", "temperature")
+
+
+def test_an_import_has_one_seed_the_calibrators_of_the_study_and_no_other_images(harness, tmp_path, tss_frame):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    tss_frame.to_csv(folder / "cifar10_tss.csv", index=False)
+    harness("import", "published", folder)
+    store = harness.store()
+    assert (seeds_of(store, "published"), calibrators_of(store, "published")) == ([{}], ("none", "temperature"))
+    assert elsewhere(store, "published") == {}
+    with pytest.raises(StoreError, match="condition: imported tables have measurements on unshifted images alone"):
+        populations(store, "published", condition="fog", severity=3)
