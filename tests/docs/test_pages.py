@@ -66,7 +66,7 @@ SETTINGS_STAND_FOR = {
 }
 # Settings of every command, by its experiment: before its own, so that its own win.
 SETTINGS = {
-    "demo": ["runner=local", "{overrides}"],
+    "demo": ["runner=local"],  # and the archives of the small zoo
     "paper": ["runner=local", "released_only=false"],
     "cifar10_zoo": ["runner=local", "released_only=false"],
 }
@@ -86,7 +86,15 @@ SAVED_AS = {"my_family.py": "docs/own_family.md"}
 
 @dataclass(frozen=True)
 class Typed:
-    """A command line or a snippet of a page; ``where`` is its page and line, ``error`` the error that is shown."""
+    """A command line or a snippet of a page.
+
+    Attributes:
+        where: Its page and line.
+        text: What is typed.
+        is_snippet: Whether it is Python.
+        is_inline: Whether it stands in prose.
+        error: The error that the page shows behind it.
+    """
 
     where: str
     text: str
@@ -212,7 +220,7 @@ class Shell:
         """Run a command of the harness in this process; return exit code and error output."""
         words = [replaced(word, SETTINGS_STAND_FOR) for word in words]
         (experiment,) = [word.partition("=")[2] for word in words if word.startswith("experiment=")] or ["demo"]
-        settings = [word for each in SETTINGS[experiment] for word in ([each], self.overrides)[each == "{overrides}"]]
+        settings = [*SETTINGS[experiment], *(self.overrides if experiment == "demo" else [])]
         own = next((i for i, word in enumerate(words) if re.match(r"[a-z_.0-9]+=", word)), len(words))
         try:
             code = main([*words[:own], *settings, *words[own:], *more])
