@@ -1,7 +1,7 @@
 # Every target installs what it needs into .venv; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test check format pytest chaos bench bench-inference bench-scale bench-report coverage precision docs plan run status retry verify report query clean
+.PHONY: help install install-dev demo test check format pytest chaos bench bench-inference bench-scale bench-report bench-search coverage precision docs plan run status retry verify report query clean
 
 PYTHON ?= python3
 RESULTS ?= results
@@ -73,6 +73,9 @@ bench-scale: install ## what planning, placing and storing the whole study takes
 
 bench-report: install ## what the report takes on a store of the whole study, of made-up rows; ARGS="--networks 3000 --folder /tmp/made"
 	@$(BIN)/python tests/bench/report.py $(ARGS)
+
+bench-search: install ## how long it takes to compare four searches on all topologies, of made-up numbers; ARGS="--space sss"
+	@$(BIN)/python tests/bench/search.py $(ARGS)
 
 coverage: install ## how often bootstrap intervals cover the true value: a simulation (15 minutes)
 	@$(BIN)/python tests/bench/interval_coverage.py

@@ -24,6 +24,7 @@ from harness.figures.q8_identity import IDENTITY_COLUMNS, why_metrics_agree
 from harness.figures.q9_noise import NOISE_COLUMNS, ranking_noise
 from harness.figures.q10_shift import rank_survival
 from harness.figures.q11_calibrators import calibrators_compared
+from harness.figures.q12_search import search_comparison
 from harness.figures.quantity import columns_at_bin_counts
 from harness.figures.reliability import Network, notable_networks, reliability_diagrams
 from harness.figures.settings import most_complete_setting, setting_table
@@ -58,6 +59,7 @@ __all__ = [
     "ranking_noise",
     "reliability_diagrams",
     "robustness",
+    "search_comparison",
     "setting_table",
     "styled",
     "top_networks",

@@ -26,8 +26,6 @@ class Candidates:
             ``spaces.EDGES`` and ``spaces.OPERATIONS``; of sizes the width of each block, narrowest first.
         n_choices: How many values a choice has, such as 5 operations.
         is_ordered: Whether a larger number is more of the same: widths are ordered, operations are not.
-        starts: Where the neighbours of each network begin in ``targets``, and after the last one where they end.
-        targets: Places of the neighbours of each network, one network after the other.
     """
 
     space: str
@@ -36,8 +34,6 @@ class Candidates:
     encodings: Int64[np.ndarray, "networks choices"]
     n_choices: int
     is_ordered: bool
-    starts: Int64[np.ndarray, " networks+1"]
-    targets: Int64[np.ndarray, " edges"]
 
     @classmethod
     def of(cls, space: str, arch_index: Integer[np.ndarray, " networks"], n_objectives: int = 1) -> "Candidates":
@@ -60,7 +56,6 @@ class Candidates:
         if not len(indices) or (np.diff(indices) <= 0).any():
             raise ValueError(f"arch_index: expected one or more increasing indices, got {indices[:5].tolist()} ...")
         codes = _codes(space)
-        starts, targets = _edges(codes, _owners(space, indices), len(indices))
         return cls(
             space=space,
             n_objectives=n_objectives,
@@ -68,8 +63,6 @@ class Candidates:
             encodings=codes[indices],
             n_choices=int(codes.max()) + 1,
             is_ordered=space == "sss",
-            starts=starts,
-            targets=targets,
         )
 
     def __len__(self) -> int:
@@ -77,7 +70,8 @@ class Candidates:
 
     def neighbours(self, place: int) -> Int64[np.ndarray, " n_neighbours"]:
         """Return the places of the networks that one choice tells from another, increasing."""
-        return self.targets[self.starts[place] : self.starts[place + 1]]
+        starts, targets = self._edges
+        return targets[starts[place] : starts[place + 1]]
 
     @cached_property
     def indicators(self) -> Float64[np.ndarray, "networks columns"]:
@@ -89,6 +83,10 @@ class Candidates:
         codes = self.encodings[:, :, None]
         chosen = codes >= values[1:] if self.is_ordered else codes == values
         return chosen.reshape(len(self), -1).astype(np.float64)
+
+    @cached_property
+    def _edges(self) -> "_Edges":
+        return _edges(_codes(self.space), _owners(self.space, self.arch_index), len(self))
 
 
 class Unasked:

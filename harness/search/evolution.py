@@ -21,9 +21,9 @@ class _Member(NamedTuple):
 class RegularisedEvolution:
     """Asks for a random neighbour of the best of a random sample of the population; the oldest member makes room.
 
-    The population begins with random networks. Where all neighbours of the best of the sample were asked for, a
-    neighbour of the next best is asked for; where those of all were, a random network. Of several objectives each
-    sample is judged with weights of its own.
+    The population begins with random networks: as many as it has members, or a quarter of a small table. Where all
+    neighbours of the best of the sample were asked for, a neighbour of the next best is asked for; where those of all
+    were, a random network. Of several objectives each sample is judged with weights of its own.
 
     Args:
         candidates: The networks.
@@ -42,12 +42,13 @@ class RegularisedEvolution:
             raise ValueError(f"n_sample: expected 1 to n_population = {n_population}, got {n_sample}")
         self._unasked, self._rng = Unasked(candidates, rng), rng
         self._scalarisation = Scalarisation(candidates.n_objectives, rng)
+        self._n_start = min(n_population, max(1, len(candidates) // 4))
         self._n_sample = n_sample
         self._members: deque[_Member] = deque(maxlen=n_population)
 
     def ask(self) -> int:
-        """Return the place of a child, or of a random network while the population is not full."""
-        if len(self._members) == self._members.maxlen:
+        """Return the place of a child, or at the start of a random network."""
+        if len(self._members) >= self._n_start:
             for parent in self._parents():
                 around = self._unasked.neighbours(parent)
                 if around:
@@ -67,7 +68,8 @@ class RegularisedEvolution:
     def _parents(self) -> list[int]:
         """Return the places of a random sample of the population, the best first."""
         self._scalarisation.redraw()
-        drawn = self._rng.choice(len(self._members), self._n_sample, replace=False)
+        n = len(self._members)
+        drawn = self._rng.choice(n, min(self._n_sample, n), replace=False)
         sample = [self._members[i] for i in drawn]
         scores = self._scalarisation.of(np.stack([member.values for member in sample]))
         return [sample[i].place for i in np.argsort(-scores, kind="stable")]

@@ -4,6 +4,7 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Float64
+from sklearn import config_context
 from sklearn.linear_model import BayesianRidge
 
 from harness.search.candidates import Candidates, Unasked
@@ -21,7 +22,7 @@ class SurrogateSearch:
     Args:
         candidates: The networks.
         rng: Generator of all that is random.
-        n_start: Random networks before the first fit, at least 2.
+        n_start: Random networks before the first fit, at least 2; a quarter of a small table.
         n_between: Networks from one fit to the next, at least 1.
 
     Reference:
@@ -36,7 +37,7 @@ class SurrogateSearch:
         self._unasked, self._rng = Unasked(candidates, rng), rng
         self._scalarisation = Scalarisation(candidates.n_objectives, rng)
         self._indicators = candidates.indicators
-        self._n_start, self._n_between = n_start, n_between
+        self._n_start, self._n_between = min(n_start, max(2, len(candidates) // 4)), n_between
         self._places: list[int] = []
         self._values: list[Float64[np.ndarray, " objectives"]] = []
         self._proposals: list[int] = []
@@ -58,7 +59,9 @@ class SurrogateSearch:
     def _propose(self) -> list[int]:
         """Return the networks to ask for until the next fit, the last of them first."""
         self._scalarisation.redraw()
-        model = BayesianRidge().fit(self._indicators[self._places], self._scalarisation.of(np.stack(self._values)))
+        targets = self._scalarisation.of(np.stack(self._values))
+        with config_context(assume_finite=True, skip_parameter_validation=True):  # a third of the time of a fit
+            model = BayesianRidge().fit(self._indicators[self._places], targets)
         n = min(self._n_between, len(self._unasked))
         draws = self._rng.multivariate_normal(
             model.coef_, model.sigma_, size=n, method="eigh", check_valid="ignore"

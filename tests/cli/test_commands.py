@@ -270,7 +270,7 @@ def test_a_damaged_record_becomes_failure_rows_and_the_run_goes_on(harness, zoo_
 
 PAGES = (
     "index", "q1_generalisation", "q2_robustness", "q3_agreement", "q4_post_hoc", "q5_accuracy", "q6_bins", "q7_design",
-    "q8_identity", "q9_noise", "q10_shift", "q11_calibrators", "models", "gate", "provenance",
+    "q8_identity", "q9_noise", "q10_shift", "q11_calibrators", "q12_search", "models", "gate", "provenance",
 )  # fmt: skip
 
 

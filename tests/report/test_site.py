@@ -189,6 +189,7 @@ def test_there_is_a_notebook_for_each_question():
         "overview",
         "q10_shift",
         "q11_calibrators",
+        "q12_search",
         "q1_generalisation",
         "q2_robustness",
         "q3_agreement",
