@@ -2,6 +2,7 @@
 
 import json
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -53,10 +54,24 @@ def made_store(tmp_path_factory):
     return open_store(str(folder))
 
 
+DRAW = """
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots()
+axes.plot([1, 2])
+plt.close(figure)
+figure
+"""
+
+
 @pytest.fixture(scope="session")
 def made_site(made_store, tmp_path_factory):
-    """The folder of the site of that store, without notebooks."""
-    site = Site((), made_store, "clean", tmp_path_factory.mktemp("site"))
+    """The folder of the site of that store, whose only notebook draws a line."""
+    folder = tmp_path_factory.mktemp("site")
+    title = nbformat.v4.new_markdown_cell("# Overview", id="title")
+    line = nbformat.v4.new_code_cell(DRAW, id="a-line", metadata={"alt": "A line that rises from 1 to 2"})
+    nbformat.write(nbformat.v4.new_notebook(cells=[title, line]), folder / "overview.ipynb")
+    site = Site((folder / "overview.ipynb",), made_store, "clean", folder / "report")
     assert all(page.fault is None for page in site.make())
     site.write()
     return site.folder

@@ -47,11 +47,53 @@ def rows_of(dom):
     ]
 
 
-@pytest.mark.parametrize("name", ["models.html", "gate.html", "provenance.html"])
+@pytest.mark.parametrize("name", ["index.html", "models.html", "gate.html", "provenance.html"])
 def test_pages_open_from_the_file_system_without_errors(browse, name):
     dom, console = browse(name)
     assert console == []
     assert 'aria-current="page"' in dom
+
+
+def test_figures_are_present_described_and_their_files_are_beside(browse, made_site, tmp_path):
+    seen = (
+        "<script>onload = () => { document.title = [...document.images].map((image) => "
+        "`${image.naturalWidth > 100} ${image.alt}`).join(';') }</script></body>"
+    )
+    (tmp_path / "seen.html").write_text((made_site / "index.html").read_text().replace("</body>", seen))
+    dom, console = browse("seen.html", folder=tmp_path)
+    assert console == []
+    assert "<title>true A line that rises from 1 to 2</title>" in dom
+    for form in ("png", "pdf"):
+        assert f'href="figures/a-line.{form}"' in dom
+        assert (made_site / "figures" / f"a-line.{form}").is_file()
+
+
+def contrast(first, second):
+    """The ratio of contrast of two colours, as WCAG defines it."""
+    lights = []
+    for colour in (first, second):
+        digits = colour * 2 if len(colour) == 3 else colour
+        shares = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        lights.append(sum(weight * light for weight, light in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def test_text_stands_out_from_its_background(made_site):
+    style = re.search(r"<style>(.*?)</style>", (made_site / "index.html").read_text(), re.DOTALL)[1]
+    colours = re.findall(r"[;{ ]color: #([0-9a-f]{3,6})", style)
+    assert len(colours) >= 4
+    for colour in colours:
+        assert min(contrast(colour, "ffffff"), contrast(colour, "fff3d6")) >= 4.5, colour
+
+
+def test_every_page_can_be_walked_by_keyboard(made_site):
+    for path in made_site.glob("*.html"):
+        page = path.read_text()
+        assert '<a class="skip" href="#content">' in page
+        assert '<main id="content">' in page
+        assert '<html lang="en">' in page
+        assert not re.search(r'tabindex="[1-9]|onclick=', page), path.name
 
 
 def test_all_networks_are_shown_the_most_accurate_first(browse):
