@@ -93,6 +93,22 @@ def test_a_class_is_stood_for_by_a_member_that_is_not_its_representative():
     assert all_pairs(pair) == {(0, 1), (1, 0)}
 
 
+def test_for_a_cell_that_is_not_there_the_first_of_its_class_stands():
+    codes = TSS.stacks().operations
+    classes = np.array([TSS.representative(i) for i in range(len(TSS))])
+
+    def reach(near, cells):
+        return (codes[classes == classes[near]][:, None] != codes[cells][None]).sum(axis=2).min()
+
+    first, second, third = next(found for i in np.unique(classes) if len(found := np.flatnonzero(classes == i)) == 3)
+    beside = np.flatnonzero((codes != codes[third]).sum(axis=1) == 1)
+    near = next(j for j in beside if classes[j] != classes[third] and reach(j, [first, second]) > 1)
+    indices = np.unique([first, second, near])
+    place = {index: i for i, index in enumerate(indices.tolist())}
+    cells = Candidates.of("tss", indices)
+    assert around(cells, place[int(near)]) == [place[int(first)]]
+
+
 def test_nobody_is_a_neighbour_of_itself():
     cells = Candidates.of("tss", np.array(TSS.representatives()))
     assert not any(place in around(cells, place) for place in range(0, len(cells), 7))

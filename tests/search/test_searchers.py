@@ -127,6 +127,18 @@ def test_local_search_starts_elsewhere_once_all_neighbours_are_worse(make):
             assert asked[-1] == 8, "every neighbour of the peak is asked for before the start elsewhere"
 
 
+def test_local_search_walks_from_where_it_started_elsewhere(make):
+    """Two families of eight neighbours and six networks without any: a family is asked for in one go."""
+    indices = [*range(8), *range(72, 80), *range(144, 576, 72)]
+    benchmark = make.benchmark([*np.arange(108.0, 100.0, -1), *range(10, 18), *range(6)], indices=indices)
+    for seed in range(20):
+        steps = Steps(LocalSearch, benchmark, seed)
+        asked = [steps.step() for _ in range(22)]
+        for family in (range(8), range(8, 16)):
+            when = sorted(asked.index(place) for place in family)
+            assert when[-1] - when[0] == 7
+
+
 def test_evolution_breeds_neighbours_of_members(linear):
     steps = Steps(lambda candidates, rng: RegularisedEvolution(candidates, rng, n_population=10, n_sample=3), linear)
     for _ in range(10):
