@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -67,6 +68,14 @@ def open_folder() -> Iterator[Path]:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
+
+
+@pytest.fixture
+def few_notebooks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the report made of the overview alone: what is tested is the way to it, not what it says."""
+    folder = tmp_path_factory.mktemp("analysis")
+    shutil.copy(Path(__file__).parents[1] / "analysis" / "overview.ipynb", folder)
+    monkeypatch.setattr("harness.cli.report._ANALYSIS", folder)
 
 
 @pytest.fixture(scope="session")

@@ -482,7 +482,7 @@ def test_a_query_is_shown_as_it_is_and_stands_anywhere(harness):
 
 
 @pytest.mark.parametrize("more", [["experiment=paper"], ["runner.device=cuda"], ["data_root=/nowhere"]])
-def test_reading_needs_the_store_alone(harness, more):
+def test_reading_needs_the_store_alone(harness, more, few_notebooks):
     harness("run", "limit=1")
     for command in ("status", "report"):
         code, _, err = harness(command, *more, with_archives=False)

@@ -9,6 +9,7 @@ Outputs are not compared: numbers depend on machine and store. Shown errors are.
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -27,6 +28,8 @@ from harness.config import compose
 ROOT = Path(__file__).parents[2]
 ZOO = "zoo-8cd5ea6f-tss"  # the demo's archive, whose place the small zoo takes
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ARGS", "RESULTS", "PROCESSES", "PYTHON"}
+"""What a make that runs these tests gives to those that they start."""
 TYPED = re.compile(r"(harness|make|sbatch|kubectl) \S|jobs/\w+\.sh\b|\w+=\"")
 INLINE = re.compile(r"`((?:harness|make) [a-z][^`]*|jobs/\w+\.sh [^`]+)`")
 
@@ -242,7 +245,8 @@ def check_harness(shell, typed, words):
 
 def check_make(shell, typed, words):
     """The target is there, and what it would run are scripts that are there and commands that compose."""
-    shown = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True)
+    alone = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+    shown = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, env=alone, capture_output=True, text=True)
     if shown.returncode:
         return shown.stderr
     for line in shown.stdout.splitlines():

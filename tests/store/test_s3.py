@@ -107,7 +107,7 @@ def parquet_keys(s3):
 # A round of commands
 
 
-def test_run_resume_verify_query_status(harness, s3, undisturbed, tmp_path):
+def test_run_resume_verify_query_status(harness, s3, undisturbed, tmp_path, few_notebooks):
     code, out, _ = harness("plan")
     assert code == 0
     assert s3.objects() == [], "plan changes nothing"
