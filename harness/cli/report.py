@@ -17,12 +17,16 @@ def _number(notebook: Path) -> int:
     return int(notebook.stem.partition("_")[0].removeprefix("q"))
 
 
+def notebooks() -> tuple[Path, ...]:
+    """Return the notebooks of the report in the order of its pages: the overview, then the questions."""
+    return (_ANALYSIS / "overview.ipynb", *sorted(_ANALYSIS.glob("q*.ipynb"), key=_number))
+
+
 def report(settings: Settings, arguments: argparse.Namespace) -> int:
     """Build the report and return 0, or 1 if a page cannot be shown."""
     store = open_store(str(settings.store))  # refuses early, with a better message than a notebook's traceback
     require_whose(store, arguments.whose)
-    notebooks = (_ANALYSIS / "overview.ipynb", *sorted(_ANALYSIS.glob("q*.ipynb"), key=_number))
-    site = Site(notebooks, store, arguments.whose, settings.report)
+    site = Site(notebooks(), store, arguments.whose, settings.report)
     faults = []
     with meter("pages", site.n_pages) as shown:
         for page in site.make():

@@ -86,9 +86,10 @@ def export_release(store: Store, out: Path, filters: Mapping[str, Any]) -> list[
         parts = [_write(rows[p], folder, (space, dataset, p), shown) for p, space, dataset in sorted(places)]
         columns = [*_columns(rows["clean"])]
         (folder / COLUMNS_FILE).write_text(_dictionary(columns))
-        (folder / CROISSANT_FILE).write_text(_croissant(folder, parts, columns))
+        hashes = {part.name: _sha256(folder / part.name) for part in parts}
+        (folder / CROISSANT_FILE).write_text(_croissant(folder, parts, columns, hashes))
         (folder / CARD_FILE).write_text(_card(store, list(rows.values()), parts))
-        (folder / SUMS_FILE).write_text(_sums(folder))
+        (folder / SUMS_FILE).write_text(_sums(folder, hashes))
     return parts
 
 
@@ -135,10 +136,8 @@ def _dictionary(columns: Sequence[_Column]) -> str:
     return written.getvalue()
 
 
-def _croissant(folder: Path, parts: Sequence[Part], columns: Sequence[_Column]) -> str:
-    files = [
-        ReleasedFile(part.name, _sha256(folder / part.name), (folder / part.name).stat().st_size) for part in parts
-    ]
+def _croissant(folder: Path, parts: Sequence[Part], columns: Sequence[_Column], hashes: Mapping[str, str]) -> str:
+    files = [ReleasedFile(name, digest, (folder / name).stat().st_size) for name, digest in hashes.items()]
     described = [
         ReleasedColumn(
             column.name, column.sql_type, f"{column.meaning} ({column.unit})" if column.unit else column.meaning
@@ -167,9 +166,10 @@ def _card(store: Store, rows: Sequence[duckdb.DuckDBPyRelation], parts: Sequence
     )
 
 
-def _sums(folder: Path) -> str:
+def _sums(folder: Path, hashes: Mapping[str, str]) -> str:
+    """Return the hash of each file, of some of which it is known."""
     files = sorted(path for path in folder.iterdir() if path.name != SUMS_FILE)
-    return "".join(f"{_sha256(path)}  {path.name}\n" for path in files)
+    return "".join(f"{hashes.get(path.name) or _sha256(path)}  {path.name}\n" for path in files)
 
 
 def _sha256(path: Path) -> str:

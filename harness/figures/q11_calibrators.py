@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from harness.figures.answer import Answer, missing
 from harness.figures.note import Note
 from harness.figures.panels import population_title
+from harness.figures.q7_widths import total_width
 from harness.figures.quantity import quantity
 from harness.figures.style import LINE_COLOURS, house_style
 from harness.figures.wording import described, few_networks, finding
@@ -89,7 +90,7 @@ def _features(population: Population) -> Mapping[str, Float64[np.ndarray, " netw
     if population.space == "tss":
         size = population.networks["kernel_parameters"].to_numpy(dtype=np.float64)
     else:
-        size = np.array([sum(widths) for widths in population.networks["widths"]], dtype=np.float64)
+        size = total_width(population)
     return {"accuracy": population.values("acc"), "size": size}
 
 

@@ -18,8 +18,8 @@ from harness.figures.note import Note
 from harness.figures.panels import population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import SPACE_COLOURS, house_style
-from harness.figures.trends import draw_medians, tau_line
-from harness.figures.wording import described, few_networks, finding, tau_text
+from harness.figures.trends import draw_medians, tau_line, trend_sentences
+from harness.figures.wording import described, few_networks, finding
 from harness.statistics.population import Population
 
 COLUMNS = ("ECE_15", "acc", "HCS")
@@ -78,13 +78,7 @@ def _draw(axes: Axes, x: Float64[np.ndarray, " networks"], population: Populatio
 
 
 def _finding(usable: Sequence[Population], table: pd.DataFrame, *, as_published: bool) -> Note:
-    lines = [described(each) for each in usable]
-    lines += [
-        f"{line['networks']}: kernel parameters and {line['measurement']} tau "
-        f"{tau_text(line['tau'], line['low (images)'], line['high (images)'])}; among networks of like accuracy "
-        f"{tau_text(line['tau at like accuracy'])}"
-        for line in table.to_dict("records")
-    ]
+    lines = [*map(described, usable), *trend_sentences(table)]
     does_not = [
         "More kernel parameters also mean higher accuracy: the second number compares networks of like accuracy."
     ]

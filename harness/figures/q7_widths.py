@@ -16,8 +16,8 @@ from harness.figures.note import Note
 from harness.figures.panels import panel_grid, population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import PHASE_COLOURS, PHASE_LABELS, house_style
-from harness.figures.trends import draw_medians, tau_line
-from harness.figures.wording import described, few_networks, finding, tau_text
+from harness.figures.trends import draw_medians, tau_line, trend_sentences
+from harness.figures.wording import described, few_networks, finding
 from harness.statistics import few_resamples_interval
 from harness.statistics.population import POST, PRE, Population
 
@@ -65,13 +65,7 @@ def _width_figure(usable: Sequence[Population], column: str) -> Figure:
 
 
 def _width_finding(usable: Sequence[Population], table: pd.DataFrame, column: str) -> Note:
-    lines = [described(each) for each in usable]
-    lines += [
-        f"{line['networks']}: total width and {line['measurement']} tau "
-        f"{tau_text(line['tau'], line['low (images)'], line['high (images)'])}; among networks of like accuracy "
-        f"{tau_text(line['tau at like accuracy'])}"
-        for line in table.to_dict("records")
-    ]
+    lines = [*map(described, usable), *trend_sentences(table)]
     does_not = [
         "Wider networks are also more accurate, so a tau with the error may be that of accuracy: the second number "
         "compares networks of one tenth of the accuracies alone.",

@@ -1,9 +1,11 @@
 """How a measurement goes with a feature of architectures: medians along it, and tau at like accuracy."""
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 
+from harness.figures.wording import tau_text
 from harness.statistics import kendall_tau, rank_agreement
 from harness.statistics.population import PRE, Population
 
@@ -46,6 +48,16 @@ def tau_line(
     line |= {"n": len(population), "tau": found.tau[0, 1]}
     line |= {"low (images)": found.images.low[0, 1], "high (images)": found.images.high[0, 1]}
     return line | {"tau at like accuracy": tau_at_like_accuracy(population, values, measured)}
+
+
+def trend_sentences(lines: pd.DataFrame) -> list[str]:
+    """Return what each line of :func:`tau_line` says, in words."""
+    return [
+        f"{line['networks']}: {line['feature']} and {line['measurement']} tau "
+        f"{tau_text(line['tau'], line['low (images)'], line['high (images)'])}; among networks of like accuracy "
+        f"{tau_text(line['tau at like accuracy'])}"
+        for line in lines.to_dict("records")
+    ]
 
 
 def tau_at_like_accuracy(

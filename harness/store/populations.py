@@ -18,7 +18,7 @@ from harness import spaces
 from harness.errors import StoreError
 from harness.metrics.resampling import HEADLINE
 from harness.statistics.population import POST, PRE, Column, Population
-from harness.store.filters import PROTOCOLS, Filter
+from harness.store.filters import PROTOCOLS, Filter, filtered
 from harness.store.published import PUBLISHED_COLUMNS, Group, PublishedColumn
 from harness.store.reader import Store
 
@@ -161,7 +161,8 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
     """Yield the populations of our own rows of a protocol."""
     chosen = {"fingerprint": "commonest", **filters, "protocol": protocol}
     isomorphs = "all" if wanted.rule == COPIED else "own"
-    rows = _with_calibrators(store.measurements(isomorphs=isomorphs, **chosen), wanted.calibrators)
+    rows = store.measurements(isomorphs=isomorphs, **chosen)
+    rows = _where(rows, {"calibrator": wanted.calibrators})  # of which, unlike of filters, a store may have none
     scored = _where(rows, wanted.images)
     unknown = sorted(set(wanted.columns) - set(rows.columns))
     if unknown:
@@ -194,12 +195,6 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
             robust_resamples=_robust_resamples(shown, index) if wanted.resampled else {},
             detection=_by_condition(shown, "ood_auroc", index),
         )
-
-
-def _with_calibrators(rows: duckdb.DuckDBPyRelation, names: Sequence[str]) -> duckdb.DuckDBPyRelation:
-    """Return the rows of some calibrators, of which a store may have none."""
-    constants = [*map(duckdb.ConstantExpression, names)]
-    return rows.filter(duckdb.ColumnExpression("calibrator").isin(*constants) if constants else "false")
 
 
 def _settings(rows: duckdb.DuckDBPyRelation) -> Iterator[tuple[dict[str, str], dict[str, str | int]]]:
@@ -345,10 +340,8 @@ def _n_space(name: str, rule: str) -> int:
     return len(space.representatives()) if rule == ONE_PER_CLASS else len(space)
 
 
-def _where(rows: duckdb.DuckDBPyRelation, values: Mapping[str, str | int]) -> duckdb.DuckDBPyRelation:
-    for name, value in values.items():
-        rows = rows.filter(duckdb.ColumnExpression(name) == duckdb.ConstantExpression(value))
-    return rows
+def _where(rows: duckdb.DuckDBPyRelation, values: Mapping[str, Filter]) -> duckdb.DuckDBPyRelation:
+    return filtered(rows, values, tuple(values))
 
 
 def _quoted(name: str) -> str:

@@ -21,6 +21,7 @@ from synthetic import N_CLASSES, SEED, SHIFTED, WHOLE, SyntheticArchive, archive
 from timing import print_machine, print_progress, print_table
 
 from harness import spaces
+from harness.cli.report import notebooks
 from harness.metrics import FAMILIES
 from harness.metrics.replicates import N_REPLICATES, REPLICATES_FAMILY
 from harness.report import Site
@@ -28,7 +29,6 @@ from harness.statistics import kendall_matrix
 from harness.store import StoreRoot, open_store
 from harness.store.writer import write_measurements
 
-ANALYSIS = Path(__file__).parents[2] / "analysis"
 RUN = "synthetic"
 STUDY = FAMILIES["study"].members
 RESAMPLED = tuple(name.removesuffix("_replicates") for name in REPLICATES_FAMILY.members)
@@ -117,8 +117,7 @@ def write_store(folder: Path, n_networks: int) -> None:
 
 def time_pages(folder: Path, store: Path) -> None:
     """Build the report, and print what each page takes."""
-    questions = sorted(ANALYSIS.glob("q*.ipynb"), key=lambda path: int(path.stem.partition("_")[0].removeprefix("q")))
-    site = Site((ANALYSIS / "overview.ipynb", *questions), open_store(str(store)), "clean", folder)
+    site = Site(notebooks(), open_store(str(store)), "clean", folder)
     lines, start = [], time.perf_counter()
     for page in site.make():
         lines.append((page.title, f"{time.perf_counter() - start:.1f}", page.fault or ""))
