@@ -18,7 +18,7 @@ from harness.metrics.binning import BIN_COUNTS, binned_error, equal_count_cuts, 
 from harness.metrics.predictions import Ranked, is_right, rank, sort_events
 from harness.metrics.undefined import Undefined
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 17
 """About as many probabilities are worked on at a time as fit into a processor's cache."""
 
 _N_COUNTS = len(BIN_COUNTS)
@@ -43,12 +43,12 @@ class BinnedRows(NamedTuple):
         errors: With bins of equal width, of equal mass and of equal count, at each bin count; NaN where a bin of equal
             count parts equal probabilities.
         worst: The largest error of a bin of equal width, at each bin count.
-        excess: Sums of (probability - outcome) of the 0, 1, ..., n lowest; row r is ``excess[r // 2, :, r % 2]``.
+        excess: Sums of (probability - outcome) of the 0, 1, ..., n lowest.
     """
 
     errors: Float64[np.ndarray, "rows 3 counts"]
     worst: Float64[np.ndarray, "rows counts"]
-    excess: Float64[np.ndarray, "pairs running 2"]
+    excess: Float64[np.ndarray, "rows running"]
 
 
 class _Cuts(NamedTuple):
@@ -60,7 +60,10 @@ class _Cuts(NamedTuple):
     Attributes:
         edges: The distinct edges of all equal-width bins, ascending.
         of_edges: The position among them of each edge of each bin count.
-        of_mass: The position among samples of each cut of equal mass where no probabilities are equal, with 0 and N.
+        positions: The distinct positions among samples of all cuts of equal mass and of equal count, ascending, from 0
+            to N: where they stand in a row without equal probabilities and without zeros.
+        of_mass: The place among the positions of each cut of equal mass.
+        of_count: The place among the positions of each cut of equal count.
         bins_of_count: The number of bins that each cut of equal count is one of.
         bin_of_count: Which of its cuts it is.
         starts: Where the cuts of each kind and bin count begin.
@@ -69,7 +72,9 @@ class _Cuts(NamedTuple):
 
     edges: Float64[np.ndarray, " edges"]
     of_edges: Int64[np.ndarray, " width_cuts"]
+    positions: Int64[np.ndarray, " positions"]
     of_mass: Int64[np.ndarray, " mass_cuts"]
+    of_count: Int64[np.ndarray, " count_cuts"]
     bins_of_count: Int64[np.ndarray, " count_cuts"]
     bin_of_count: Int64[np.ndarray, " count_cuts"]
     starts: Int64[np.ndarray, " kinds"]
@@ -103,7 +108,7 @@ def sort_once(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.ndarra
     binned = binned_rows(block, happened)
     _mend(binned.errors[:row], probs, labels, last)
     of_classes = np.concatenate((*errors, binned.errors[:row])).mean(axis=0)
-    top = Ranked(block[row, 1:].copy(), happened[row].astype(bool), binned.excess[row // 2, :, row % 2].copy())
+    top = Ranked(block[row, 1:].copy(), happened[row].astype(bool), binned.excess[row].copy())
     return SortedOnce(top, _named(binned.errors[row], binned.worst[row], of_classes, n_samples))
 
 
@@ -144,17 +149,20 @@ def binned_rows(block: Float64[np.ndarray, "rows running"], happened: UInt8[np.n
         >>> binned = binned_rows(np.array([[0.0, 0.5, 0.75]]), np.array([[0, 1]], dtype=np.uint8))
         >>> binned.errors[0, :, 0].tolist()
         [0.375, 0.375, 0.125]
-        >>> binned.excess[0, :, 0].tolist()
+        >>> binned.excess[0].tolist()
         [0.0, 0.5, 0.25]
     """
     n_rows, n_samples = happened.shape
     cuts = _cuts(n_samples)
     width = _equal_width(block, cuts)
-    count, parts_equal = _equal_count(block, width[:, :1], cuts)
-    at = np.concatenate((width, _equal_mass(block, cuts), count), axis=1)
+    before, behind = _neighbours(block, cuts.positions[np.newaxis])
+    before[:, [0, -1]] = -1.0  # the first and the last position have a probability on one side only
+    mass = _equal_mass(block, before, behind, cuts)
+    count, parts_equal = _equal_count(block, width[:, :1], before == behind, cuts)
+    at = np.concatenate((width, mass, count), axis=1)
     excess = _running_excess(block, happened)
-    rows = np.arange(n_rows)[:, np.newaxis]
-    gaps = np.diff(excess.reshape(-1).take(2 * (at + rows // 2 * (n_samples + 1)) + rows % 2), axis=1, append=0.0)
+    at_flat = at + np.arange(n_rows)[:, np.newaxis] * (n_samples + 1)
+    gaps = np.diff(excess.reshape(-1).take(at_flat), axis=1, append=0.0)
     np.abs(gaps, out=gaps)
     gaps[:, cuts.ends] = 0.0  # between the last cut of a number of bins and the first of the next
     errors = np.add.reduceat(gaps, cuts.starts, axis=1).reshape(n_rows, 3, _N_COUNTS) / n_samples
@@ -164,19 +172,19 @@ def binned_rows(block: Float64[np.ndarray, "rows running"], happened: UInt8[np.n
 
 def _running_excess(
     block: Float64[np.ndarray, "rows running"], happened: UInt8[np.ndarray, "rows n"]
-) -> Float64[np.ndarray, "pairs running 2"]:
-    """Return the sums of (probability - outcome) of the 0, 1, ..., n lowest of each row, two rows side by side.
+) -> Float64[np.ndarray, "rows running"]:
+    """Return the sums of (probability - outcome) of the 0, 1, ..., n lowest of each row.
 
-    Each step of a running sum waits for the one before, so two rows take no longer than one when they are summed as the
-    parts of complex numbers.
+    By torch, which keeps the sum in a register: `numpy.cumsum` reads it back from memory at each step and takes three
+    times as long.
     """
-    pairs = np.zeros(((len(block) + 1) // 2, block.shape[1]), dtype=np.complex128)
-    parts = pairs.view(np.float64).reshape(*pairs.shape, 2)
-    for part in (0, 1):
-        ranked = block[part::2, 1:]
-        np.subtract(ranked, happened[part::2], out=parts[: len(ranked), 1:, part])
-    np.cumsum(pairs, axis=1, out=pairs)
-    return parts
+    import torch  # heavy, and most of those who import the metrics do not measure
+
+    excess = np.empty_like(block)
+    excess[:, 0] = 0.0
+    np.subtract(block[:, 1:], happened, out=excess[:, 1:])
+    torch.from_numpy(excess).cumsum_(dim=1)
+    return excess
 
 
 def _named(
@@ -223,14 +231,20 @@ def _cuts(n_samples: int) -> _Cuts:
     edges_of = [equal_width_edges(n_bins) for n_bins in BIN_COUNTS]
     edges, of_edges = np.unique(np.concatenate(edges_of), return_inverse=True)
     mass_of = [equal_mass_positions(n_samples, n_bins) for n_bins in BIN_COUNTS]
-    of_count = [n_bins + 1 for n_bins in BIN_COUNTS]
-    ends = np.cumsum([*map(len, edges_of), *map(len, mass_of), *of_count]) - 1
+    lengths_of_count = [n_bins + 1 for n_bins in BIN_COUNTS]
+    bins_of_count = np.repeat(BIN_COUNTS, lengths_of_count)
+    bin_of_count = np.concatenate([np.arange(length) for length in lengths_of_count])
+    ends = np.cumsum([*map(len, edges_of), *map(len, mass_of), *lengths_of_count]) - 1
+    of_count = _count_positions(n_samples, 0, bins_of_count, bin_of_count)
+    positions, places = np.unique(np.concatenate((*mass_of, of_count)), return_inverse=True)
     return _Cuts(
         edges=edges,
         of_edges=of_edges,
-        of_mass=np.concatenate(mass_of),
-        bins_of_count=np.repeat(BIN_COUNTS, of_count),
-        bin_of_count=np.concatenate([np.arange(length) for length in of_count]),
+        positions=positions,
+        of_mass=places[: -of_count.size],
+        of_count=places[-of_count.size :],
+        bins_of_count=bins_of_count,
+        bin_of_count=bin_of_count,
         starts=np.append(0, ends[:-1] + 1),
         ends=ends,
     )
@@ -238,35 +252,59 @@ def _cuts(n_samples: int) -> _Cuts:
 
 def _equal_width(block: Float64[np.ndarray, "rows running"], cuts: _Cuts) -> Int64[np.ndarray, "rows cuts"]:
     """Return the cuts of the bins of equal width: behind all that equal an edge."""
-    of_edges = np.stack([np.searchsorted(row, cuts.edges, side="right") for row in block[:, 1:]])
+    of_edges = np.stack([row.searchsorted(cuts.edges, side="right") for row in block[:, 1:]])
     return of_edges.take(cuts.of_edges, axis=1)
 
 
-def _equal_mass(block: Float64[np.ndarray, "rows running"], cuts: _Cuts) -> Int64[np.ndarray, "rows cuts"]:
+def _equal_mass(
+    block: Float64[np.ndarray, "rows running"],
+    before: Float64[np.ndarray, "rows positions"],
+    behind: Float64[np.ndarray, "rows positions"],
+    cuts: _Cuts,
+) -> Int64[np.ndarray, "rows cuts"]:
     """Return the cuts at the midpoints between chunks: those of the chunks, but behind all that equal a midpoint."""
-    before, behind = _neighbours(block, cuts.of_mass[np.newaxis])
     midpoints = (before + behind) / 2
-    at = np.broadcast_to(cuts.of_mass, midpoints.shape).copy()
-    moved = (midpoints >= behind) & (cuts.of_mass > 0) & (cuts.of_mass < block.shape[1] - 1)
+    moved = midpoints >= behind
+    at = np.tile(cuts.positions[cuts.of_mass], (len(block), 1))
     for row in np.flatnonzero(moved.any(axis=1)):
-        at[row, moved[row]] = np.searchsorted(block[row, 1:], midpoints[row, moved[row]], side="right")
+        positions = cuts.positions.copy()
+        positions[moved[row]] = np.searchsorted(block[row, 1:], midpoints[row, moved[row]], side="right")
+        at[row] = positions[cuts.of_mass]
     return at
 
 
 def _equal_count(
-    block: Float64[np.ndarray, "rows running"], n_zeros: Int64[np.ndarray, "rows 1"], cuts: _Cuts
+    block: Float64[np.ndarray, "rows running"],
+    n_zeros: Int64[np.ndarray, "rows 1"],
+    equal: Bool[np.ndarray, "rows positions"],
+    cuts: _Cuts,
 ) -> tuple[Int64[np.ndarray, "rows cuts"], Bool[np.ndarray, "rows counts"]]:
-    """Return the cuts of bins of floor(n / M), and at which bin counts one of them parts equal probabilities."""
+    """Return the cuts of bins of floor(n / M), and at which bin counts one of them parts equal probabilities.
+
+    ``equal`` says for every position whether the probabilities on its two sides are.
+    """
     n_samples = block.shape[1] - 1
-    if not n_zeros.any():  # then all rows are cut alike
-        n_zeros = n_zeros[:1]
-    at = n_zeros + (n_samples - n_zeros) // cuts.bins_of_count * cuts.bin_of_count
-    first = cuts.starts[2 * _N_COUNTS]
-    at[:, cuts.ends[2 * _N_COUNTS :] - first] = n_samples
-    before, behind = _neighbours(block, at)
-    parts_equal = (before == behind) & (at > n_zeros) & (at < n_samples)
-    parts_equal_at = np.logical_or.reduceat(parts_equal, cuts.starts[2 * _N_COUNTS :] - first, axis=1)
-    return np.broadcast_to(at, before.shape), parts_equal_at
+    if n_zeros.any():
+        at = _count_positions(n_samples, n_zeros, cuts.bins_of_count, cuts.bin_of_count)
+        before, behind = _neighbours(block, at)
+        parts_equal = (before == behind) & (at > n_zeros) & (at < n_samples)
+    else:
+        at = cuts.positions[np.newaxis, cuts.of_count]
+        parts_equal = equal.take(cuts.of_count, axis=1)
+    starts = cuts.starts[2 * _N_COUNTS :] - cuts.starts[2 * _N_COUNTS]
+    return np.broadcast_to(at, parts_equal.shape), np.logical_or.reduceat(parts_equal, starts, axis=1)
+
+
+def _count_positions(
+    n_samples: int,
+    n_zeros: int | Int64[np.ndarray, "rows 1"],
+    bins_of_count: Int64[np.ndarray, " cuts"],
+    bin_of_count: Int64[np.ndarray, " cuts"],
+) -> Int64[np.ndarray, "*rows cuts"]:
+    """Return the cuts of bins of floor(n / M) of the n probabilities that are not 0, the last bin with the rest."""
+    positions = n_zeros + (n_samples - n_zeros) // bins_of_count * bin_of_count
+    positions[..., bin_of_count == bins_of_count] = n_samples
+    return positions
 
 
 def _neighbours(

@@ -49,7 +49,8 @@ def brier_loss_sum(probs: Float64[np.ndarray, "n classes"], labels: Integer[np.n
         Brier, "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review, 1950.
     """
     of_label = probs[np.arange(labels.size), labels]
-    total = np.einsum("ik,ik->", probs, probs) + np.sum(1 - 2 * of_label)
+    values = probs.ravel(order="K")  # no copy where they are contiguous
+    total = values @ values + np.sum(1 - 2 * of_label)
     if total > _CANCELS * labels.size:
         return float(total / labels.size)
     return _brier_loss_sum_of_near_certain(probs, labels)

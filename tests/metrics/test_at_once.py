@@ -119,4 +119,4 @@ def test_running_excess_of_any_number_of_rows(n_rows):
     block = np.array([[0.0, *row.probability] for row in ranked])
     excess = binned_rows(block, np.array([row.outcome for row in ranked], dtype=np.uint8)).excess
     for number, row in enumerate(ranked):
-        np.testing.assert_allclose(excess[number // 2, :, number % 2], row.excess, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(excess[number], row.excess, rtol=1e-12, atol=1e-14)
