@@ -23,6 +23,7 @@ from harness.zoo import (
     TrainTask,
     archive_folder,
     missing_records,
+    missing_seeds,
     prepare_archive,
     read_notes,
     sample_indices,
@@ -118,7 +119,7 @@ def _folders(paths: Mapping[str, Path]) -> str:
 def _announce(settings: Settings, items: Sequence[_Item], paths: Mapping[str, Path]) -> None:
     """Say how many networks will be trained, on how many images, and where they go."""
     recipe = settings.recipe
-    networks = sum(len(recipe.seeds_of(spaces.get(space).arch_str(index))) for space, index in items)
+    networks = sum(len(missing_seeds(paths[space], recipe, space, index)) for space, index in items)
     images = len(recipe.training_images(settings.library))
     say(
         f"training {_counted(len(items), 'architecture')}, {_counted(networks, 'network')}, on {images:,} images of "

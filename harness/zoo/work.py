@@ -16,6 +16,7 @@ from harness.spaces import Features
 from harness.zoo.diverged import DivergedNote, read_notes, remove_note, write_note
 from harness.zoo.recipe import Recipe
 from harness.zoo.training import initialised, train_network
+from harness.zoo.unfinished import forget_trials, keep_trial, kept_trial, unfinished_path
 
 _TEST = "ori-test"
 _EVAL_BATCH = 500
@@ -28,7 +29,7 @@ class Trained:
     Attributes:
         space: Search space.
         arch_index: Index of the architecture.
-        accuracies: Test accuracy in [0, 1] of each network that was trained.
+        accuracies: Test accuracy in [0, 1] of each network that was trained, without those of an earlier, killed run.
         train_time_s: Seconds of training of each of these.
         diverged: Why a training counts as diverged, by its seed.
     """
@@ -69,6 +70,12 @@ def missing_records(
     else:
         held |= {index for index, note in notes.items() if not note.trained}
     return [(space, index) for index in arch_indices if index not in held]
+
+
+def missing_seeds(folder: Path, recipe: Recipe, space: str, arch_index: int) -> list[int]:
+    """Return the seeds of an architecture without a record with which it has not been trained yet."""
+    seeds = recipe.seeds_of(spaces.get(space).arch_str(arch_index))
+    return [seed for seed in seeds if not unfinished_path(folder, arch_index, seed).exists()]
 
 
 def prepare_archive(folder: Path, space: str) -> None:
@@ -115,38 +122,57 @@ class _Trainer:
     def train(self, item: tuple[str, int]) -> Trained:
         """Train an architecture with each of its seeds and write its record, of those that did not diverge.
 
-        The note of those that did comes first: killed between the two, the record is missing and is made again.
+        What was trained before its worker died is taken from there. The note of those that diverged comes first: killed
+        between the two, the record is missing and is made again.
+
+        Raises:
+            DataError: Something cannot be written, or a training that waited for the others is damaged.
         """
         space, arch_index = item
         recipe, folder = self.task.recipe, self.task.folders[space]
         arch_str = spaces.get(space).arch_str(arch_index)
-        trials: list[NewTrial] = []
-        diverged: dict[int, str] = {}
-        for seed in recipe.seeds_of(arch_str):
+        *earlier_seeds, last_seed = recipe.seeds_of(arch_str)
+        kept, new, diverged = {}, {}, {}
+        for seed in (*earlier_seeds, last_seed):
+            trial = kept_trial(folder, arch_index, seed)
+            if trial is not None:
+                kept[seed] = trial
+                continue
             try:
-                trials.append(self._trial(space, arch_index, seed))
+                new[seed] = self._trial(space, arch_index, seed)
             except TrainingError as error:
                 diverged[seed] = str(error)
-            except RuntimeError as error:
-                _raise_for_runner(error)
-                raise
+                continue
+            if seed != last_seed:
+                keep_trial(folder, arch_index, new[seed])
+        trials = kept | new
         if diverged:
-            trained = tuple(trial.seed for trial in trials)
-            write_note(folder, DivergedNote(space, arch_index, arch_str, diverged, trained))
+            write_note(folder, DivergedNote(space, arch_index, arch_str, diverged, tuple(sorted(trials))))
         if trials:
-            write_record(folder, arch_index, record_dict(space, arch_index, {recipe.hp: trials}), overwrite=True)
+            record = record_dict(space, arch_index, {recipe.hp: trials.values()})
+            write_record(folder, arch_index, record, overwrite=True)
         if not diverged:
             remove_note(folder, arch_index)
-        accuracies = tuple(trial.accuracies[_TEST] for trial in trials)
-        times = tuple(trial.train_time_s * trial.epochs for trial in trials)
+        forget_trials(folder, arch_index)
+        accuracies = tuple(trial.accuracies[_TEST] for trial in new.values())
+        times = tuple(trial.train_time_s * trial.epochs for trial in new.values())
         return Trained(space, arch_index, accuracies, times, diverged)
 
     def _trial(self, space: str, arch_index: int, seed: int) -> NewTrial:
         """Train one network and return its trial.
 
         Raises:
+            MemoryError: The device has too little of it.
             TrainingError: It diverged.
+            WorkerLostError: The device is lost.
         """
+        try:
+            return self._train_one(space, arch_index, seed)
+        except RuntimeError as error:
+            _raise_for_runner(error)
+            raise
+
+    def _train_one(self, space: str, arch_index: int, seed: int) -> NewTrial:
         recipe, test, device = self.task.recipe, self.test_images, self.task.device
         network = initialised(space, spaces.get(space).arch_str(arch_index), test.n_classes, recipe, seed).to(device)
         curve = train_network(network, self.train_images, recipe, seed)

@@ -183,3 +183,26 @@ def test_a_killed_training_leaves_no_half_record_and_the_next_trains_the_rest(tr
     for index in whole.held:
         one, other = (archive.record(index).weights("digits", 777, "01") for archive in (resumed, whole))
         assert weights_hash(one) == weights_hash(other)
+
+
+def test_a_killed_training_goes_on_with_the_next_seed(train, tmp_path):
+    more = ["zoo.spaces=[sss]", "zoo.archs=0", "zoo.seeds=[1,2,3,4]", "zoo.every_seed=true"]
+    command = [sys.executable, "-m", "harness", "zoo", "train", f"results={tmp_path / 'killed'}", *QUICK, *more]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        while not list(tmp_path.glob("killed/zoo/zoo-*/unfinished/*.npz")) and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    waiting = list(tmp_path.glob("killed/zoo/zoo-*/unfinished/*.npz"))
+    assert 0 < len(waiting) < 4
+    assert archives(tmp_path / "killed")["sss"].held == ()
+
+    code, out, _ = train(*more, f"results={tmp_path / 'killed'}")
+    assert (code, f"training 1 architecture, {4 - len(waiting)} network" in out) == (0, True), out
+    assert f"trained {4 - len(waiting)} network" in out, out
+    assert not list(tmp_path.glob("killed/zoo/zoo-*/unfinished"))
+    train(*more, f"results={tmp_path / 'whole'}")
+    resumed, whole = (archives(tmp_path / name)["sss"].record(0) for name in ("killed", "whole"))
+    assert resumed.seeds == whole.seeds == {("digits", "01"): (1, 2, 3, 4)}
+    for key in whole.info:
+        assert resumed.info[key] == whole.info[key]
+        assert weights_hash(resumed.load(key)) == weights_hash(whole.load(key))

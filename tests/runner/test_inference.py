@@ -310,6 +310,7 @@ def test_other_batches_make_no_unequal_rows(words, tmp_path, capsys):
     ],
 )
 def test_settings_that_cannot_be_are_refused(overrides, tmp_path, capsys, words, message):
-    assert main(["run", *overrides, *words, f"results={tmp_path}"]) == 2
-    assert message in capsys.readouterr().err
+    for command in ("plan", "run"):
+        assert main([command, *overrides, *words, f"results={tmp_path}"]) == 2
+        assert message in capsys.readouterr().err
     assert not (tmp_path / "store").exists()

@@ -10,7 +10,7 @@ import torch
 from torch.nn import BatchNorm2d
 
 from harness import spaces
-from harness.archives import open_archive
+from harness.archives import NewTrial, open_archive, weights_hash
 from harness.datasets import Library
 from harness.errors import ConfigError, DataError, TrainingError
 from harness.networks import build
@@ -22,6 +22,7 @@ from harness.zoo import (
     TrainTask,
     archive_folder,
     missing_records,
+    missing_seeds,
     prepare_archive,
     read_notes,
     sample_indices,
@@ -30,6 +31,7 @@ from harness.zoo import (
 from harness.zoo.diverged import write_note
 from harness.zoo.sample import topology
 from harness.zoo.training import train_network
+from harness.zoo.unfinished import keep_trial, kept_trial
 
 
 def test_the_sample_is_24_topologies_and_8_sizes_that_exist():
@@ -233,6 +235,46 @@ def test_a_seed_that_diverges_leaves_the_others_of_its_architecture(recipe, dive
     calm.start()(("sss", index))
     assert open_archive(folder).record(index).seeds["digits", gentle.hp] == (777, 888)
     assert read_notes(folder) == {}
+
+
+def test_a_training_that_waits_for_other_seeds_is_what_it_was(recipe, tmp_path):
+    folder = archive_folder(tmp_path, recipe, "sss", Library())
+    prepare_archive(folder, "sss")
+    quick = replace(recipe, epochs=1)
+    index = spaces.get("sss").arch_index("16:16:16:16:16")
+    TrainTask(quick, {"sss": folder}, Library()).start()(("sss", index))
+    record = open_archive(folder).record(index)
+    trial = NewTrial(
+        dataset="digits",
+        seed=777,
+        num_classes=10,
+        parameters=12,
+        multiply_adds=34,
+        train_accuracies=(0.1, 1 / 3),
+        train_losses=(2.0, 0.1),
+        accuracies={"ori-test": 0.7},
+        losses={"ori-test": float("inf")},
+        train_time_s=1e-9,
+        eval_time_s=0.2,
+        latency_s=0.3,
+        weights=record.weights("digits", 777, "01"),
+    )
+    keep_trial(folder, 5, trial)
+    kept = kept_trial(folder, 5, 777)
+    assert replace(kept, weights=None) == replace(trial, weights=None)
+    assert weights_hash(kept.weights) == weights_hash(trial.weights)
+    assert missing_seeds(folder, replace(quick, every_seed=True), "sss", 5) == [888]
+    assert missing_records(folder, "sss", [5]) == [("sss", 5)]
+
+    path = folder / "unfinished" / "000005-777.npz"
+    path.with_name("000005-888.npz").write_bytes(path.read_bytes())
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    path.with_name("000005-999.npz").write_text("junk")
+    for seed, reason in ((777, "CRC"), (888, "it is of seed 777"), (999, "it is no numpy archive")):
+        with pytest.raises(DataError, match=rf"unfinished/000005-{seed}.npz: .*{reason}.*; remove it"):
+            kept_trial(folder, 5, seed)
 
 
 def test_killed_between_the_note_and_the_record_the_record_is_missing(diverging):
