@@ -9,8 +9,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from harness.statistics import Agreement, over_networks
-from harness.statistics.population import Column, Population
+from harness.figures.tables import with_ends
+from harness.statistics import Agreement, Interval
+from harness.statistics.population import Population
 
 _COLOURS = "RdBu"
 _FEW = 9
@@ -24,13 +25,7 @@ def draw_matrix(axes: Axes, agreement: Agreement, labels: Sequence[str]) -> None
     """
     shown = agreement.tau.copy()
     np.fill_diagonal(shown, agreement.ceiling)
-    draw_cells(axes, shown, labels, labels)
-    if len(labels) <= _FEW:
-        for i in range(len(labels)):
-            for j in range(len(labels)):
-                low, high = agreement.images.low[i, j], agreement.images.high[i, j]
-                if not np.isnan(low):
-                    _write(axes, i, j, f"{_short(low)} to {_short(high)}", shown[i, j], below=True)
+    draw_cells(axes, shown, labels, labels, agreement.images)
 
 
 def draw_bar(figure: Figure, axes: Iterable[Axes]) -> None:
@@ -40,7 +35,11 @@ def draw_bar(figure: Figure, axes: Iterable[Axes]) -> None:
 
 
 def draw_cells(
-    axes: Axes, values: Float64[np.ndarray, "rows columns"], rows: Sequence[str], columns: Sequence[str]
+    axes: Axes,
+    values: Float64[np.ndarray, "rows columns"],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    images: Interval,
 ) -> None:
     """Draw rank correlations as coloured cells with their numbers; those that are NaN stay empty.
 
@@ -49,6 +48,7 @@ def draw_cells(
         values: The rank correlations.
         rows: What the rows are called.
         columns: What the columns are called.
+        images: Their intervals, which are written where there is room.
     """
     many = max(len(rows), len(columns)) > _FEW
     axes.imshow(values, cmap=_COLOURS, vmin=-1, vmax=1)
@@ -62,6 +62,9 @@ def draw_cells(
     for (i, j), value in np.ndenumerate(values):
         if not np.isnan(value):
             _write(axes, i, j, _short(value), value, size=5.5 if many else 9.0)
+            low, high = float(images.low[i, j]), float(images.high[i, j])
+            if not many and not np.isnan(low):
+                _write(axes, i, j, f"{_short(low)} to {_short(high)}", value, below=True)
 
 
 def _write(axes: Axes, i: int, j: int, text: str, value: float, *, below: bool = False, size: float = 9.0) -> None:
@@ -86,24 +89,16 @@ def _short(value: float) -> str:
     return f"{value:.2f}".replace("0.", ".") if abs(value) < 0.995 else f"{value:.2f}"
 
 
-def agreement_lines(
-    population: Population, columns: Sequence[Column], agreement: Agreement, labels: Sequence[str]
-) -> Iterator[dict[str, object]]:
+def agreement_lines(population: Population, agreement: Agreement, labels: Sequence[str]) -> Iterator[dict[str, object]]:
     """Yield a line of a table for every two columns: tau-b, intervals over images and networks, noise ceilings.
 
     Args:
         population: The networks.
-        columns: What was ranked, for intervals over networks where these are a sample.
-        agreement: How far it agrees.
+        agreement: How far the columns agree.
         labels: What the columns are called.
     """
-    tau, images, ceiling = agreement
-    sampled = over_networks(population.matrix(columns)) if population.is_sample else None
     for i, first in enumerate(labels):
         for j in range(i + 1, len(labels)):
             line: dict[str, object] = {"networks": population.name, "first": first, "second": labels[j]}
-            line |= {"n": len(population), "tau": tau[i, j]}
-            line |= {"low (images)": images.low[i, j], "high (images)": images.high[i, j]}
-            if sampled is not None:
-                line |= {"low (networks)": sampled.low[i, j], "high (networks)": sampled.high[i, j]}
-            yield line | {"ceiling of first": ceiling[i], "ceiling of second": ceiling[j]}
+            line |= {"n": len(population), **with_ends("tau", agreement, (i, j))}
+            yield line | {"ceiling of first": agreement.ceiling[i], "ceiling of second": agreement.ceiling[j]}

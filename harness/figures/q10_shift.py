@@ -14,7 +14,8 @@ from harness.figures.note import Note
 from harness.figures.panels import panel_grid, population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import LINE_COLOURS, house_style
-from harness.figures.wording import described, few_networks, finding, tau_text
+from harness.figures.tables import number_text, table_of, with_ends
+from harness.figures.wording import described, few_networks, finding
 from harness.statistics import rank_agreement
 from harness.statistics.population import PRE, Population
 
@@ -44,7 +45,7 @@ def rank_survival(
             "`harness run study.conditions=[unshifted,made_gaussian_noise:3]` measures corrupted images, "
             "`study.label_sets=[original,errors_removed]` corrected labels."
         )
-    table = pd.DataFrame(line for _, lines in compared for line in lines)
+    table = table_of(line for _, lines in compared for line in lines)
     return Answer(_figure(compared, column, calibrator), _finding(compared, column), table)
 
 
@@ -67,11 +68,12 @@ def _line(
     values = np.stack([each.values(column, calibrator) for each in (here, there)], axis=1)
     if np.count_nonzero(~np.isnan(values).any(axis=1)) < 2:
         return
-    tau, images, ceiling = rank_agreement(values, _resamples(here, there, name, column, calibrator))
+    resamples = _resamples(here, there, name, column, calibrator)
+    found = rank_agreement(values, resamples, is_sample=population.is_sample)
     scale = quantity(column).scale
     yield {
-        "networks": population.name, "on": name, "n": len(shared), "tau": tau[0, 1], "low (images)": images.low[0, 1],
-        "high (images)": images.high[0, 1], "ceiling": ceiling[0], "ceiling there": ceiling[1],
+        "networks": population.name, "on": name, "n": len(shared), **with_ends("tau", found, (0, 1)),
+        "ceiling": found.ceiling[0], "ceiling there": found.ceiling[1],
         f"median {column}": scale * np.nanmedian(values[:, 0]), "median there": scale * np.nanmedian(values[:, 1]),
     }  # fmt: skip
 
@@ -116,12 +118,12 @@ def _finding(compared: Sequence[tuple[Population, list[dict[str, object]]]], col
     for population, lines in compared:
         texts.append(described(population))
         frame = pd.DataFrame(lines).sort_values("tau")
-        for line in frame.to_dict("records") if len(frame) <= 6 else frame.iloc[[0, -1]].to_dict("records"):
-            tau = tau_text(line["tau"], line["low (images)"], line["high (images)"])
-            texts.append(
-                f"{population.name}, {line['on']} (n = {line['n']:,}): tau {tau}, the median {column} goes from "
-                f"{line[f'median {column}']:.2f} to {line['median there']:.2f}"
-            )
+        shown = frame if len(frame) <= 6 else frame.iloc[[0, -1]]
+        texts += [
+            f"{population.name}, {line['on']} (n = {line['n']:,}): tau {number_text(line)}, the median {column} goes "
+            f"from {line[f'median {column}']:.2f} to {line['median there']:.2f}"
+            for line in shown.to_dict("records")
+        ]
     follows = [
         "Where tau is near the noise ceiling, the ranking survives: choosing by the unshifted images chooses for the "
         "others. Where the median grows and tau falls, networks become worse calibrated, and others than expected."

@@ -20,7 +20,8 @@ from harness.figures.curves import draw_curve, sizes_up_to
 from harness.figures.matrices import draw_bar, draw_matrix
 from harness.figures.note import Note
 from harness.figures.style import LINE_COLOURS, SPACE_LABELS, house_style, networks
-from harness.figures.wording import described, few_networks, finding, tau_text
+from harness.figures.tables import number_text, table_of, with_ends
+from harness.figures.wording import described, few_networks, finding
 from harness.statistics import Agreement, rank_agreement
 from harness.statistics.population import PRE, Population
 
@@ -43,7 +44,8 @@ def generalisation(populations: Sequence[Population], column: str = "ECE_15", ca
             f"No two networks of one search space that have {column} (calibrator {calibrator}) on two data sets: "
             "`harness run study.datasets=[cifar10,cifar100]` measures those of two."
         )
-    return Answer(_figure(each), _finding(each), pd.DataFrame(line for shared in each for line in shared.lines()))
+    table = table_of(line for shared in each for line in shared.lines())
+    return Answer(_figure(each), _finding(each, table), table)
 
 
 def _by_space(populations: Sequence[Population], column: str, calibrator: str) -> Iterator[list[Population]]:
@@ -76,7 +78,8 @@ class _Shared:
         values = np.stack([each.values(self.column, self.calibrator) for each in cut], axis=1)
         resamples = [each.of_resamples(self.column, self.calibrator) for each in cut]
         n_resamples = min(found.shape[1] for found in resamples)
-        return rank_agreement(values, np.stack([found[:, :n_resamples] for found in resamples], axis=1))
+        held = np.stack([found[:, :n_resamples] for found in resamples], axis=1)
+        return rank_agreement(values, held, is_sample=any(each.is_sample for each in self.populations))
 
     def top(self, n: int) -> Int64[np.ndarray, " n_chosen"]:
         """Return the places of the union of the n most accurate networks of each data set."""
@@ -84,12 +87,11 @@ class _Shared:
 
     def lines(self) -> Iterator[dict[str, object]]:
         """Yield a line of the table for each subset and pair of data sets."""
-        for name, (chosen, (tau, images, ceiling)) in self.subsets.items():
+        for name, (chosen, found) in self.subsets.items():
             for i, j in combinations(range(len(self.datasets)), 2):
                 line: dict[str, object] = {"space": self.populations[0].space, "networks": name, "n": len(chosen)}
-                line |= {"first": self.datasets[i], "second": self.datasets[j], "tau": tau[i, j]}
-                line |= {"low (images)": images.low[i, j], "high (images)": images.high[i, j]}
-                yield line | {"ceiling of first": ceiling[i], "ceiling of second": ceiling[j]}
+                line |= {"first": self.datasets[i], "second": self.datasets[j], **with_ends("tau", found, (i, j))}
+                yield line | {"ceiling of first": found.ceiling[i], "ceiling of second": found.ceiling[j]}
 
     @functools.cached_property
     def subsets(self) -> Mapping[str, tuple[Int64[np.ndarray, " n_chosen"], Agreement]]:
@@ -127,15 +129,12 @@ def _draw_curves(axes: Axes, shared: _Shared) -> None:
     axes.legend(fontsize=8)
 
 
-def _finding(each: Sequence[_Shared]) -> Note:
+def _finding(each: Sequence[_Shared], table: pd.DataFrame) -> Note:
     lines = [described(population) for shared in each for population in shared.populations]
-    for shared in each:
-        for name, (chosen, (tau, images, _)) in shared.subsets.items():
-            pairs = [
-                f"{first} and {second} {tau_text(tau[i, j], images.low[i, j], images.high[i, j])}"
-                for (i, first), (j, second) in combinations(enumerate(shared.datasets), 2)
-            ]
-            lines.append(f"{shared.populations[0].space}, {name} (n = {len(chosen):,}): {'; '.join(pairs)}")
+    for _, of_subset in table.groupby(["space", "networks"], sort=False):
+        space, name, n = of_subset.iloc[0][["space", "networks", "n"]]
+        pairs = [f"{line['first']} and {line['second']} {number_text(line)}" for line in of_subset.to_dict("records")]
+        lines.append(f"{space}, {name} (n = {n:,}): {'; '.join(pairs)}")
     follows = [
         "Whether calibration carries over from one data set to another depends on the data sets and on the networks: "
         "compare the two matrices, and follow the curve from the left end, the best networks, to the right end, all."

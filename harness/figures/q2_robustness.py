@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,7 +18,8 @@ from harness.figures.curves import draw_curve, sizes_up_to
 from harness.figures.note import Note
 from harness.figures.panels import population_title
 from harness.figures.style import LINE_COLOURS, house_style
-from harness.figures.wording import described, few_networks, finding, tau_text
+from harness.figures.tables import number_text, table_of, with_ends
+from harness.figures.wording import described, few_networks, finding
 from harness.statistics import kendall_tau, rank_agreement
 from harness.statistics.population import Population
 
@@ -50,7 +51,7 @@ def robustness(
         )
     faulty = {each.name: each for each in as_published}
     curves = [(each, _curves(each, column, _chosen(each, conditions))) for each in usable]
-    table = pd.concat([table for _, table in curves], ignore_index=True)
+    table = table_of(line for _, of_population in curves for line in of_population.to_dict("records"))
     return Answer(_figure(curves, faulty, column), _finding(curves, faulty, column), table)
 
 
@@ -62,28 +63,27 @@ def _chosen(population: Population, conditions: Sequence[str]) -> list[str]:
 
 def _tau(
     population: Population, column: str, condition: str, places: Int64[np.ndarray, " n_chosen"]
-) -> Float64[np.ndarray, " 3"]:
-    """Return tau-b between a condition and a column over some networks, and its interval over images.
+) -> dict[str, float]:
+    """Return tau-b between a condition and a column over some networks, with its intervals.
 
     Accuracies of which no resamples were measured, such as imported ones, are taken for free of noise.
     """
     cut = population.chosen(places)
     robust, noise = cut.robust[condition].to_numpy(dtype=np.float64), cut.of_resamples(column)
     held = cut.robust_resamples.get(condition, np.repeat(robust[:, None], noise.shape[1], axis=1))[:, : noise.shape[1]]
-    found = rank_agreement(np.stack([robust, cut.values(column)], axis=1), np.stack([held, noise], axis=1))
-    return np.array([found.tau[0, 1], found.images.low[0, 1], found.images.high[0, 1]])
+    values, resamples = np.stack([robust, cut.values(column)], axis=1), np.stack([held, noise], axis=1)
+    return with_ends("tau", rank_agreement(values, resamples, is_sample=population.is_sample), (0, 1))
 
 
 def _curves(population: Population, column: str, conditions: Sequence[str]) -> pd.DataFrame:
     """Return a line of the table for each condition and number N of most accurate networks."""
     order = population.by_accuracy()
-    lines = []
-    for condition in conditions:
-        for size in sizes_up_to(len(order)):
-            tau, low, high = _tau(population, column, condition, order[:size])
-            line = {"networks": population.name, "condition": condition, "most accurate": size}
-            lines.append(line | {"tau": tau, "low (images)": low, "high (images)": high})
-    return pd.DataFrame(lines)
+    return pd.DataFrame(
+        {"networks": population.name, "condition": condition, "most accurate": size}
+        | _tau(population, column, condition, order[:size])
+        for condition in conditions
+        for size in sizes_up_to(len(order))
+    )
 
 
 def _figure(curves: Sequence[tuple[Population, pd.DataFrame]], faulty: dict[str, Population], column: str) -> Figure:
@@ -124,12 +124,9 @@ def _finding(curves: Sequence[tuple[Population, pd.DataFrame]], faulty: dict[str
     for population, table in curves:
         lines.append(described(population))
         for condition, of_condition in table.groupby("condition", sort=False):
-            few, whole = of_condition.iloc[0], of_condition.iloc[-1]
-            ends = [
-                f"{tau_text(*line[['tau', 'low (images)', 'high (images)']])} (n = {line['most accurate']:,})"
-                for line in (few, whole)
-            ]
-            lines.append(f"{condition} and {column}: {ends[0]} among the most accurate, {ends[1]} over all")
+            few_and_all = of_condition.iloc[[0, -1]].to_dict("records")
+            ends = [f"{number_text(line)}, n = {line['most accurate']:,}," for line in few_and_all]
+            lines.append(f"{condition} and {column}: {ends[0]} among the most accurate; {ends[1]} over all")
     follows = [
         "Robustness stands in for calibration only where a curve is far from 0 at its left end, among networks that "
         "one would use. A tau over all networks mostly says that networks which learned nothing are neither robust nor "

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.figures.answer import Answer, missing
@@ -16,7 +15,8 @@ from harness.figures.matrices import agreement_lines, draw_bar, draw_matrix
 from harness.figures.note import Note
 from harness.figures.panels import panel_grid, population_title
 from harness.figures.style import house_style
-from harness.figures.wording import described, few_networks, finding, tau_text
+from harness.figures.tables import number_text, table_of, with_ends
+from harness.figures.wording import described, few_networks, finding
 from harness.statistics import Agreement, rank_agreement
 from harness.statistics.population import PRE, Population
 
@@ -31,8 +31,8 @@ class _Compared(NamedTuple):
     """A population, what was measured of it, and how far that agrees."""
 
     population: Population
-    metrics: tuple[str, ...]
     agreement: Agreement
+    metrics: tuple[str, ...]
 
 
 def agreement_of_metrics(populations: Sequence[Population], calibrator: str = PRE) -> Answer:
@@ -48,11 +48,7 @@ def agreement_of_metrics(populations: Sequence[Population], calibrator: str = PR
             f"No networks with two of {', '.join(METRICS)} and calibrator {calibrator}: "
             f"`harness run study.calibrators=[{calibrator}]` makes their rows."
         )
-    table = pd.DataFrame(
-        line
-        for population, metrics, agreement in compared
-        for line in agreement_lines(population, [(calibrator, name) for name in metrics], agreement, metrics)
-    )
+    table = table_of(line for each in compared for line in agreement_lines(*each))
     return Answer(_figure(compared, calibrator), _finding(compared, calibrator), table)
 
 
@@ -61,14 +57,14 @@ def _compare(population: Population, calibrator: str) -> _Compared | None:
     if len(metrics) < 2 or len(population) < 2:
         return None
     columns = [(calibrator, name) for name in metrics]
-    agreement = rank_agreement(population.matrix(columns), population.resample_tensor(columns))
-    return _Compared(population, metrics, agreement)
+    values, resamples = population.matrix(columns), population.resample_tensor(columns)
+    return _Compared(population, rank_agreement(values, resamples, is_sample=population.is_sample), metrics)
 
 
 def _figure(compared: Sequence[_Compared], calibrator: str) -> Figure:
     with house_style():
         figure, all_axes = panel_grid(len(compared), (5.4, 5.0), across=2)
-        for axes, (population, metrics, agreement) in zip(all_axes, compared, strict=True):
+        for axes, (population, agreement, metrics) in zip(all_axes, compared, strict=True):
             draw_matrix(axes, agreement, metrics)
             axes.set_title(population_title(population))
         draw_bar(figure, all_axes)
@@ -97,18 +93,19 @@ def _finding(compared: Sequence[_Compared], calibrator: str) -> Note:
 
 def _extremes(compared: _Compared) -> str:
     """Say which measurement agrees best and which least with ECE_15, or with the first there is."""
-    _, metrics, (tau, images, _) = compared
+    _, agreement, metrics = compared
+    tau = agreement.tau
     others = [j for j in range(1, len(metrics)) if not np.isnan(tau[0, j])]
     if not others:
         return f"{metrics[0]} ranks no network before another."
     best, least = max(others, key=lambda j: tau[0, j]), min(others, key=lambda j: tau[0, j])
-    text = [f"{metrics[j]} ({tau_text(tau[0, j], images.low[0, j], images.high[0, j])})" for j in (best, least)]
+    text = [f"{metrics[j]} ({number_text(with_ends('tau', agreement, (0, j)))})" for j in (best, least)]
     return f"{metrics[0]} agrees best with {text[0]} and least with {text[1]}."
 
 
 def _at_the_ceiling(compared: _Compared) -> str:
     """Say how many pairs agree as well as their noise lets them."""
-    _, metrics, (_, images, ceiling) = compared
+    _, (_, images, _, ceiling), metrics = compared
     pairs = [(i, j) for i in range(len(metrics)) for j in range(i) if not np.isnan(images.high[i, j])]
     if not pairs or np.isnan(ceiling).all():
         return "Without replicates there are no intervals: `study.families=[study,replicates]` measures them."

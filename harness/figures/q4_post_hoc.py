@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 
@@ -19,7 +18,8 @@ from harness.figures.note import Note
 from harness.figures.panels import population_title
 from harness.figures.quantity import columns_at_bin_counts
 from harness.figures.style import house_style
-from harness.figures.wording import described, few_networks, finding, tau_text
+from harness.figures.tables import number_text, table_of, with_ends
+from harness.figures.wording import described, few_networks, finding
 from harness.statistics import Agreement, rank_agreement
 from harness.statistics.population import POST, PRE, Column, Population
 
@@ -60,12 +60,10 @@ def post_hoc(populations: Sequence[Population], *, as_published: bool = False) -
             "No networks with ECE before and after temperature scaling: "
             "`harness run study.calibrators=[none,temperature]` makes their rows."
         )
-    lines = [
-        line
-        for each in compared
-        for line in agreement_lines(each.population, each.columns, each.agreement, each.labels)
-    ]
-    return Answer(_figure(compared), _finding(compared), pd.DataFrame(lines))
+    table = table_of(
+        line for each in compared for line in agreement_lines(each.population, each.agreement, each.labels)
+    )
+    return Answer(_figure(compared), _finding(compared), table)
 
 
 def _compare(population: Population, *, as_published: bool) -> _Compared | None:
@@ -80,8 +78,9 @@ def _compare(population: Population, *, as_published: bool) -> _Compared | None:
         is_post = np.array([calibrator == POST for calibrator, _ in columns])
         order = np.argsort(population.networks.index.astype(str), kind="stable")
         shuffled[:, is_post] = values[order][:, is_post]
-        by_place = rank_agreement(shuffled, _no_resamples(shuffled))
-    return _Compared(population, columns, rank_agreement(values, population.resample_tensor(columns)), by_place)
+        by_place = rank_agreement(shuffled, _no_resamples(shuffled), is_sample=False)
+    agreement = rank_agreement(values, population.resample_tensor(columns), is_sample=population.is_sample)
+    return _Compared(population, columns, agreement, by_place)
 
 
 def _no_resamples(values: Float64[np.ndarray, "networks columns"]) -> Float64[np.ndarray, "networks columns 0"]:
@@ -108,9 +107,9 @@ def _finding(compared: Sequence[_Compared]) -> Note:
     lines = []
     for each in compared:
         before, after = each.place(PRE, _BINS), each.place(POST, _BINS)
-        tau, images, ceiling = each.agreement
+        tau, _, _, ceiling = each.agreement
         lines.append(described(each.population))
-        text = tau_text(tau[before, after], images.low[before, after], images.high[before, after])
+        text = number_text(with_ends("tau", each.agreement, (before, after)))
         line = f"ECE_{_BINS} before and after temperature scaling: {text}"
         if not np.isnan(ceiling[after]):
             line += f"; noise ceilings {ceiling[before]:.2f} before and {ceiling[after]:.2f} after"

@@ -3,7 +3,7 @@
 Published: ECE against accuracy with the area under the ROC curve as colour, of all networks and of those above 90 %.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,9 @@ from harness.figures.note import Note
 from harness.figures.panels import population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import house_style, networks
-from harness.figures.wording import described, few_networks, finding, tau_text
-from harness.statistics import over_networks, rank_agreement
+from harness.figures.tables import number_text, table_of, with_ends
+from harness.figures.wording import described, few_networks, finding
+from harness.statistics import rank_agreement
 from harness.statistics.population import PRE, Population
 
 _PUBLISHED = ("svhn", "gaussian_noise:5")
@@ -51,9 +52,7 @@ def error_and_accuracy(
     if not usable:
         return missing(f"No networks with accuracy and {column}: `harness run` makes their rows.")
     panels = [_split(each, least) for each in usable]
-    table = pd.DataFrame(
-        line for panel in panels for line in (_line(panel.population, "all", column), _accurate(panel, column))
-    )
+    table = table_of(line for panel in panels for line in _lines(panel, column))
     return Answer(_figure(panels, column, detected), _finding(panels, column, table), table)
 
 
@@ -64,19 +63,20 @@ def _split(population: Population, least: float) -> _Panel:
     return _Panel(population, population.chosen(accuracy >= chosen), chosen)
 
 
-def _accurate(panel: _Panel, column: str) -> dict[str, object]:
-    return _line(panel.accurate, f"at least {100 * panel.least:.1f} %", column)
+def _lines(panel: _Panel, column: str) -> Iterator[dict[str, object]]:
+    """Yield a line of the table for all networks, and one for the accurate ones."""
+    is_sample = panel.population.is_sample
+    yield _line(panel.population, "all", column, is_sample=is_sample)
+    yield _line(panel.accurate, f"at least {100 * panel.least:.1f} %", column, is_sample=is_sample)
 
 
-def _line(population: Population, which: str, column: str) -> dict[str, object]:
+def _line(population: Population, which: str, column: str, *, is_sample: bool) -> dict[str, object]:
     columns = [(PRE, "acc"), (PRE, column)]
-    tau, images, ceiling = rank_agreement(population.matrix(columns), population.resample_tensor(columns))
-    line: dict[str, object] = {"networks": population.name, "accuracy": which, "n": len(population), "tau": tau[0, 1]}
-    line |= {"low (images)": images.low[0, 1], "high (images)": images.high[0, 1]}
-    if population.is_sample and len(population) > 1:
-        sampled = over_networks(population.matrix(columns))
-        line |= {"low (networks)": sampled.low[0, 1], "high (networks)": sampled.high[0, 1]}
-    return line | {"ceiling of accuracy": ceiling[0], f"ceiling of {column}": ceiling[1]}
+    values, resamples = population.matrix(columns), population.resample_tensor(columns)
+    found = rank_agreement(values, resamples, is_sample=is_sample)
+    line: dict[str, object] = {"networks": population.name, "accuracy": which, "n": len(population)}
+    line |= with_ends("tau", found, (0, 1))
+    return line | {"ceiling of accuracy": found.ceiling[0], f"ceiling of {column}": found.ceiling[1]}
 
 
 def _figure(panels: Sequence[_Panel], column: str, detected: str | None) -> Figure:
@@ -118,7 +118,7 @@ def _finding(panels: Sequence[_Panel], column: str, table: pd.DataFrame) -> Note
     lines = [described(panel.population) for panel in panels]
     lines += [
         f"{line['networks']}, accuracy {line['accuracy']} (n = {line['n']:,}): tau of accuracy and {column} "
-        f"{tau_text(line['tau'], line['low (images)'], line['high (images)'])}"
+        f"{number_text(line)}"
         for line in table.to_dict("records")
     ]
     follows = [

@@ -19,13 +19,15 @@ from harness.figures.note import Note
 from harness.figures.panels import panel_grid, population_title
 from harness.figures.quantity import columns_at_bin_counts, quantity
 from harness.figures.style import PHASE_COLOURS, PHASE_LABELS, house_style
-from harness.figures.wording import described, finding, tau_text
+from harness.figures.tables import number_text, table_of, with_ends
+from harness.figures.wording import described, finding
 from harness.statistics import rank_agreement
 from harness.statistics.population import POST, PRE, Population
 
 _BOX = 0.36
 _PHASES: tuple[str, ...] = (PRE, POST)
 _USUAL = 15
+_TAU = f"tau with {_USUAL} bins"
 _SHIFTS: Mapping[str, float] = {PRE: -_BOX / 2 - 0.02, POST: _BOX / 2 + 0.02}
 
 
@@ -49,7 +51,7 @@ def error_and_bins(
             f"No networks with {metric}: `harness run study.calibrators=[none,temperature]` makes their rows."
         )
     faulty = [each for each in published_after if each.space == usable[0].space][:1]
-    table = pd.DataFrame(chain.from_iterable(_lines(each, columns) for each in usable))
+    table = table_of(chain.from_iterable(_lines(each, columns) for each in usable))
     return Answer(_figure(usable, faulty, columns, metric), _finding(usable, faulty, table, metric), table)
 
 
@@ -100,25 +102,24 @@ def _lines(population: Population, columns: Mapping[int, str]) -> list[dict[str,
         if population.has(name, phase):
             values = population.values(name, phase)
             pair = [(phase, usual), (phase, name)]
-            tau, images, _ = rank_agreement(population.matrix(pair), population.resample_tensor(pair))
+            of_pair = population.matrix(pair), population.resample_tensor(pair)
+            found = rank_agreement(*of_pair, is_sample=population.is_sample)
             line: dict[str, object] = {"networks": population.name, "phase": PHASE_LABELS[phase], "bins": n_bins}
             line |= {"n": np.count_nonzero(~np.isnan(values))}
             quartiles = quantity(name).scale * np.nanpercentile(values, [25, 50, 75])
             line |= dict(zip(("25 %", "median", "75 %"), quartiles, strict=True))
-            line |= {f"tau with {_USUAL} bins": tau[0, 1]}
-            lines.append(line | {"low (images)": images.low[0, 1], "high (images)": images.high[0, 1]})
+            lines.append(line | with_ends(_TAU, found, (0, 1)))
     return lines
 
 
 def _finding(usable: Sequence[Population], faulty: Sequence[Population], table: pd.DataFrame, metric: str) -> Note:
     lines = [described(population) for population in usable]
     for _, of_phase in table.groupby(["networks", "phase"], sort=False):
-        few, many = of_phase.iloc[0], of_phase.iloc[-1]
-        ranks = tau_text(*many[[f"tau with {_USUAL} bins", "low (images)", "high (images)"]])
+        few, many = of_phase.iloc[[0, -1]].to_dict("records")
         lines.append(
             f"{few['networks']}, {few['phase']}: the median {metric} goes from {few['median']:.2f} with {few['bins']} "
             f"bins to {many['median']:.2f} with {many['bins']}; {_USUAL} and {many['bins']} bins rank the networks "
-            f"with tau {ranks}"
+            f"with tau {number_text(many, _TAU)}"
         )
     follows = [
         f"{metric} at different numbers of bins, or on different numbers of images, is not the same quantity: with "

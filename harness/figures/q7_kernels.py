@@ -18,7 +18,8 @@ from harness.figures.note import Note
 from harness.figures.panels import population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import SPACE_COLOURS, house_style
-from harness.figures.trends import draw_medians, tau_line, trend_sentences
+from harness.figures.tables import table_of
+from harness.figures.trends import draw_medians, tau_lines, trend_sentences
 from harness.figures.wording import described, few_networks, finding
 from harness.statistics.population import Population
 
@@ -38,7 +39,9 @@ def kernels(populations: Sequence[Population], *, as_published: bool = False) ->
     usable = [each for each in populations if each.space == "tss" and all(map(each.has, COLUMNS)) and len(each) > 1]
     if not usable:
         return missing("No networks of the topology space: `harness run study.spaces=[tss]` makes their rows.")
-    table = pd.DataFrame(tau_line(each, "kernel parameters", _live(each), name) for each in usable for name in COLUMNS)
+    table = table_of(
+        line for each in usable for name in COLUMNS for line in tau_lines(each, "kernel parameters", _live(each), name)
+    )
     return Answer(_figure(usable, as_published=as_published), _finding(usable, table, as_published=as_published), table)
 
 

@@ -16,7 +16,8 @@ from harness.figures.note import Note
 from harness.figures.panels import panel_grid, population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import PHASE_COLOURS, PHASE_LABELS, house_style
-from harness.figures.trends import draw_medians, tau_line, trend_sentences
+from harness.figures.tables import table_of
+from harness.figures.trends import draw_medians, tau_lines, trend_sentences
 from harness.figures.wording import described, few_networks, finding
 from harness.statistics import few_resamples_interval
 from harness.statistics.population import POST, PRE, Population
@@ -36,8 +37,11 @@ def error_and_width(populations: Sequence[Population], column: str = "ECE_15") -
         return missing(
             f"No networks of the size space with {column}: `harness run study.spaces=[sss]` makes their rows."
         )
-    table = pd.DataFrame(
-        tau_line(each, "total width", total_width(each), name) for each in usable for name in (column, "acc")
+    table = table_of(
+        line
+        for each in usable
+        for name in (column, "acc")
+        for line in tau_lines(each, "total width", total_width(each), name)
     )
     return Answer(_width_figure(usable, column), _width_finding(usable, table, column), table)
 

@@ -5,12 +5,11 @@ How much of each ranking is that number, and what agreement is left without it? 
 part of a proper score that is calibration, and repeats on other images?
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64
 from matplotlib.figure import Figure
 
@@ -20,8 +19,17 @@ from harness.figures.note import Note
 from harness.figures.panels import population_title
 from harness.figures.q3_agreement import METRICS
 from harness.figures.style import house_style
+from harness.figures.tables import number_text, table_of, with_ends
 from harness.figures.wording import described, few_networks, finding
-from harness.statistics import kendall_matrix, noise_ceiling, partial_taus, spearman_rho
+from harness.statistics import (
+    Estimates,
+    Interval,
+    kendall_matrix,
+    noise_ceiling,
+    partial_taus,
+    spearman_rho,
+    with_intervals,
+)
 from harness.statistics.population import PRE, Population
 
 IDENTITY_COLUMNS = (
@@ -31,19 +39,45 @@ IDENTITY_COLUMNS = (
 """Measurements that the question looks at; those of ``Brier_top`` are of the family ``decomposition``."""
 
 _GAP = "|confidence - accuracy|"
-_PARTS = ("NLL", "Brier", "miscalibration", "refinement")
+_STANDS_FOR = (_GAP, "NLL", "Brier", "miscalibration", "refinement")
+"""What a measurement may stand for."""
+
+_BESIDE = ("acc", "correct_confidence", "incorrect_confidence", "NLL", "Brier", "Brier_top", "Brier_top_miscalibration")
+"""Measurements from which that is made."""
+
+_EXPLAINED = "explained by the gap (%)"
+_OF_EACH = (_EXPLAINED, *(f"tau with {name}" for name in _STANDS_FOR), "median tau with the others", "without the gap")
+"""Numbers of each measurement; the last is the median tau with the others at equal gap."""
+
+_LEFT_FROM = len(_OF_EACH)
+"""Place of the agreement with each measurement that is left at equal gap, behind the numbers of each."""
 
 
 class _Looked(NamedTuple):
-    """A population, its measurements, and how these agree with one another and with what they may stand for."""
+    """A population, its measurements, and how these agree with one another and with what they may stand for.
+
+    Attributes:
+        population: The networks.
+        metrics: The measurements.
+        found: A row per measurement: the numbers of :data:`_OF_EACH`, then the tau with each measurement at equal gap.
+        medians: Median over pairs of measurements of tau, and of tau at equal gap.
+        ceiling: Noise ceiling of each measurement.
+    """
 
     population: Population
     metrics: tuple[str, ...]
-    explained: Float64[np.ndarray, " metrics"]
-    between: Float64[np.ndarray, "metrics metrics"]
-    partial: Float64[np.ndarray, "metrics metrics"]
-    with_parts: Float64[np.ndarray, "metrics parts"]
+    found: Estimates
+    medians: Estimates
     ceiling: Float64[np.ndarray, " metrics"]
+
+    def lines(self) -> Iterator[dict[str, object]]:
+        """Yield the lines of the table: each number of each measurement, and its noise ceiling."""
+        for i, metric in enumerate(self.metrics):
+            line: dict[str, object] = {"networks": self.population.name, "measurement": metric}
+            line |= {"n": len(self.population)}
+            for j, name in enumerate(_OF_EACH):
+                yield line | {"number": name} | with_ends("value", self.found, (i, j))
+            yield line | {"number": "noise ceiling", "value": self.ceiling[i]}
 
 
 def why_metrics_agree(populations: Sequence[Population], calibrator: str = PRE) -> Answer:
@@ -59,94 +93,110 @@ def why_metrics_agree(populations: Sequence[Population], calibrator: str = PRE) 
             f"No three networks with two of {', '.join(METRICS)}, accuracy and mean confidences, calibrator "
             f"{calibrator}: `harness run study.calibrators=[{calibrator}]` makes their rows."
         )
-    table = pd.DataFrame(line for each in looked for line in _lines(each))
+    table = table_of(line for each in looked for line in each.lines())
     return Answer(_figure(looked), _finding(looked), table)
 
 
-def confidence_gap(population: Population, calibrator: str = PRE) -> Float64[np.ndarray, " networks"]:
-    """Return |mean confidence - accuracy| of each network, in [0, 1]."""
-    names = ("acc", "correct_confidence", "incorrect_confidence")
-    right, sure, unsure = (population.values(name, calibrator) for name in names)
+def confidence_gap(
+    right: Float64[np.ndarray, " networks"],
+    sure: Float64[np.ndarray, " networks"],
+    unsure: Float64[np.ndarray, " networks"],
+) -> Float64[np.ndarray, " networks"]:
+    """Return |mean confidence - accuracy| of each network, in [0, 1].
+
+    Args:
+        right: Accuracies.
+        sure: Mean confidences where right.
+        unsure: Mean confidences where wrong.
+    """
     # Of a network that is always right, or never, one of the two confidences is undefined and weighs nothing.
     return np.abs(np.where(right > 0, right * sure, 0) + np.where(right < 1, (1 - right) * unsure, 0) - right)
 
 
 def _look(population: Population, calibrator: str) -> _Looked | None:
     metrics = tuple(name for name in METRICS if population.has(name, calibrator))
-    gap = confidence_gap(population, calibrator)
-    if len(metrics) < 2 or np.count_nonzero(~np.isnan(gap)) < 3:
+    columns = [(calibrator, name) for name in (*metrics, *_BESIDE)]
+    values, resamples = population.matrix(columns), population.resample_tensor(columns)
+    n = len(metrics)
+    if n < 2 or np.count_nonzero(~np.isnan(confidence_gap(*values[:, n : n + 3].T))) < 3:
         return None
-    values = population.matrix([(calibrator, name) for name in metrics])
-    known = ~np.isnan(np.column_stack([values, gap])).any(axis=1)  # partial tau wants the same networks throughout
-    beside = np.column_stack([values, gap, _proper_parts(population, calibrator)])[known]
-    taus, n = kendall_matrix(beside), len(metrics)
-    return _Looked(
-        population,
-        metrics,
-        np.array([spearman_rho(beside[:, i], beside[:, n]) ** 2 for i in range(n)]),
-        taus[:n, :n],
-        partial_taus(taus, n)[:n, :n],
-        taus[:n, n:],
-        np.array([noise_ceiling(population.of_resamples(name, calibrator)) for name in metrics]),
-    )
+    found = with_intervals(lambda some: _numbers(some, n), values, resamples, is_sample=population.is_sample)
+    medians = with_intervals(lambda some: _medians(some, n), values, resamples, is_sample=population.is_sample)
+    ceiling = [noise_ceiling(population.of_resamples(name, calibrator)) for name in metrics]
+    return _Looked(population, metrics, found, medians, np.array(ceiling))
 
 
-def _proper_parts(population: Population, calibrator: str) -> Float64[np.ndarray, "networks parts"]:
-    """Return proper scores of each network, and of the Brier score of its confidence the two parts."""
-    whole, gained = (population.values(name, calibrator) for name in ("Brier_top", "Brier_top_miscalibration"))
-    scores = [population.values(name, calibrator) for name in ("NLL", "Brier")]
-    return np.column_stack([*scores, gained, whole - gained])
+def _numbers(
+    values: Float64[np.ndarray, "networks columns"], n_metrics: int
+) -> Float64[np.ndarray, "n_metrics n_numbers"]:
+    """Return the numbers of each measurement, of columns that are the measurements and :data:`_BESIDE`."""
+    beside = _with_what_it_stands_for(values, n_metrics)
+    taus = kendall_matrix(beside)
+    between, left = taus[:n_metrics, :n_metrics], partial_taus(taus, n_metrics)[:n_metrics, :n_metrics]
+    explained = [100 * spearman_rho(column, beside[:, n_metrics]) ** 2 for column in beside.T[:n_metrics]]
+    medians = [[_median_of_others(of, i) for of in (between, left)] for i in range(n_metrics)]
+    return np.column_stack([explained, taus[:n_metrics, n_metrics:], np.array(medians), left])
 
 
-def _lines(looked: _Looked) -> list[dict[str, object]]:
-    lines = []
-    for i, metric in enumerate(looked.metrics):
-        line: dict[str, object] = {"networks": looked.population.name, "measurement": metric}
-        line |= {"n": len(looked.population), "explained by the gap (%)": 100 * looked.explained[i]}
-        line |= {f"tau with {name}": looked.with_parts[i, j] for j, name in enumerate((_GAP, *_PARTS))}
-        line |= {"median tau with the others": _median_of_others(looked.between, i)}
-        line |= {"without the gap": _median_of_others(looked.partial, i), "ceiling": looked.ceiling[i]}
-        lines.append(line)
-    return lines
+def _medians(values: Float64[np.ndarray, "networks columns"], n_metrics: int) -> Float64[np.ndarray, " 2"]:
+    """Return the median over pairs of measurements of tau, and of tau at equal gap."""
+    taus = kendall_matrix(_with_what_it_stands_for(values, n_metrics)[:, : n_metrics + 1])
+    pairs = np.triu_indices(n_metrics, 1)
+    return np.array([_median(taus[pairs]), _median(partial_taus(taus, n_metrics)[pairs])])
+
+
+def _with_what_it_stands_for(
+    values: Float64[np.ndarray, "networks columns"], n_metrics: int
+) -> Float64[np.ndarray, "known columns_beside"]:
+    """Return the measurements and :data:`_STANDS_FOR`, of networks of which all measurements and the gap are known."""
+    right, sure, unsure, likelihood, brier, whole, gained = values.T[n_metrics:]
+    gap = confidence_gap(right, sure, unsure)
+    known = ~np.isnan(np.column_stack([values[:, :n_metrics], gap])).any(axis=1)  # as partial tau wants it
+    return np.column_stack([values[:, :n_metrics], gap, likelihood, brier, gained, whole - gained])[known]
 
 
 def _median_of_others(taus: Float64[np.ndarray, "metrics metrics"], i: int) -> float:
-    others = np.delete(taus[i], i)
-    return float(np.nanmedian(others)) if not np.isnan(others).all() else np.nan
+    return _median(np.delete(taus[i], i))
+
+
+def _median(values: Float64[np.ndarray, " n"]) -> float:
+    return float(np.nanmedian(values)) if not np.isnan(values).all() else np.nan
 
 
 def _figure(looked: Sequence[_Looked]) -> Figure:
     with house_style():
         figure, axes = plt.subplots(len(looked), 2, figsize=(11.5, 4.9 * len(looked)), squeeze=False)
         for row, each in zip(axes, looked, strict=True):
-            draw_cells(row[0], each.with_parts, each.metrics, (_GAP, *_PARTS))
+            taus = slice(1, 1 + len(_STANDS_FOR))
+            draw_cells(row[0], each.found.value[:, taus], each.metrics, _STANDS_FOR, _cut(each.found.images, taus))
             row[0].set_title(f"{population_title(each.population)}\nwhat each measurement ranks as")
-            partial = each.partial.copy()
-            np.fill_diagonal(partial, np.nan)
-            draw_cells(row[1], partial, each.metrics, each.metrics)
+            left = each.found.value[:, _LEFT_FROM:].copy()
+            np.fill_diagonal(left, np.nan)
+            images = _cut(each.found.images, slice(_LEFT_FROM, None))
+            draw_cells(row[1], left, each.metrics, each.metrics, images)
             row[1].set_title(f"agreement that is left\nat equal {_GAP}")
         draw_bar(figure, axes.flat)
     plt.close(figure)
     return figure
 
 
+def _cut(interval: Interval, columns: slice) -> Interval:
+    return Interval(*(part[:, columns] for part in interval))
+
+
 def _finding(looked: Sequence[_Looked]) -> Note:
     lines = []
     for each in looked:
         lines.append(described(each.population))
-        shares = 100 * each.explained
+        shares = each.found.value[:, _OF_EACH.index(_EXPLAINED)]
         if not np.isnan(shares).all():
             most, least = int(np.nanargmax(shares)), int(np.nanargmin(shares))
             lines.append(
                 f"Of the ranking by {each.metrics[most]} {shares[most]:.0f} % is {_GAP} (squared rank correlation), of "
                 f"that by {each.metrics[least]} {shares[least]:.0f} %"
             )
-        pairs = np.triu_indices(len(each.metrics), 1)
-        both = [
-            np.nanmedian(taus[pairs]) if not np.isnan(taus[pairs]).all() else np.nan
-            for taus in (each.between, each.partial)
-        ]
-        lines.append(f"Median tau of two measurements: {_known(both[0])}; at equal {_GAP}: {_known(both[1])}")
+        over_all, left = (number_text(with_ends("tau", each.medians, (place,))) for place in (0, 1))
+        lines.append(f"Median tau of two measurements: {over_all}; at equal {_GAP}: {left}")
         lines += [text for text in [_preferred(each)] if text]
     unmeasured = [each.population.name for each in looked if not each.population.has("Brier_top_miscalibration")]
     follows = [
@@ -163,19 +213,15 @@ def _finding(looked: Sequence[_Looked]) -> Note:
     return finding(lines, follows, [*does_not, *few_networks([each.population for each in looked])])
 
 
-def _known(value: float) -> str:
-    return "undefined" if np.isnan(value) else f"{value:.2f}"
-
-
 def _preferred(looked: _Looked) -> str:
     """Say which measurement agrees best with the calibration part of the Brier score, and which repeats best."""
-    parts = looked.with_parts[:, 1 + _PARTS.index("miscalibration")]
+    place = _OF_EACH.index("tau with miscalibration")
+    parts = looked.found.value[:, place]
     text = []
     if not np.isnan(parts).all():
         best = int(np.nanargmax(parts))
-        text.append(
-            f"{looked.metrics[best]} agrees best with the miscalibration of the Brier score ({parts[best]:.2f})"
-        )
+        tau = number_text(with_ends("tau", looked.found, (best, place)))
+        text.append(f"{looked.metrics[best]} agrees best with the miscalibration of the Brier score ({tau})")
     if not np.isnan(looked.ceiling).all():
         best = int(np.nanargmax(looked.ceiling))
         text.append(f"{looked.metrics[best]} repeats best on other images ({looked.ceiling[best]:.2f})")

@@ -4,6 +4,7 @@ Each source has the same number: tau-b between two rankings of the same networks
 two measurements, protocols or data sets disagree beyond it is something else than noise.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -19,8 +21,9 @@ from harness.figures.answer import Answer, missing
 from harness.figures.note import Note
 from harness.figures.panels import panel_grid, population_title
 from harness.figures.style import LINE_COLOURS, house_style
+from harness.figures.tables import number_text, table_of, with_ends
 from harness.figures.wording import described, few_networks, finding
-from harness.statistics import kendall_tau, noise_ceiling
+from harness.statistics import Estimates, kendall_taus, noise_ceiling, with_intervals
 from harness.statistics.population import PRE, Population
 
 NOISE_COLUMNS = ("acc", "NLL", "ECE_15", "KSCE", "cwCE_15", "MMCE")
@@ -29,16 +32,22 @@ NOISE_COLUMNS = ("acc", "NLL", "ECE_15", "KSCE", "cwCE_15", "MMCE")
 _FEWEST = 5
 """Of fewer networks a tau says nothing."""
 
+_ENDS = ("low (images)", "high (images)")
 _SOURCES = ("other images", "other isomorph", "other seed")
 
 
 class _Repeated(NamedTuple):
-    """How well a ranking repeats when one thing is another: tau-b, over how many networks."""
+    """How well a ranking repeats when one thing is another: tau-b with intervals, over how many networks."""
 
     source: str
     column: str
-    tau: float
+    tau: Estimates
     n: int
+
+    @property
+    def line(self) -> dict[str, float]:
+        """Tau and its intervals as cells of a table."""
+        return with_ends("tau", self.tau, ())
 
 
 def ranking_noise(by_seed: Sequence[Sequence[Population]], calibrator: str = PRE) -> Answer:
@@ -59,8 +68,8 @@ def ranking_noise(by_seed: Sequence[Sequence[Population]], calibrator: str = PRE
             "No rankings that can be repeated: `harness run study.families=[study,replicates]` measures resamples of "
             "the images, `study.seeds=[777,888]` other trainings, `study.archs=all` isomorphic networks."
         )
-    table = pd.DataFrame(
-        {"networks": population.name, "source": each.source, "measurement": each.column, "tau": each.tau, "n": each.n}
+    table = table_of(
+        {"networks": population.name, "source": each.source, "measurement": each.column, "n": each.n, **each.line}
         for population, found in looked
         for each in found
     )
@@ -74,36 +83,52 @@ def _repeated(group: Sequence[Population], calibrator: str) -> Iterator[_Repeate
         found = [_images(largest, column, calibrator), _isomorphs(largest, column, calibrator)]
         found.append(_seeds(group, column, calibrator))
         for source, (tau, n) in zip(_SOURCES, found, strict=True):
-            if not np.isnan(tau) and n >= _FEWEST:
+            if not np.isnan(tau.value) and n >= _FEWEST:
                 yield _Repeated(source, column, tau, n)
 
 
-def _images(population: Population, column: str, calibrator: str) -> tuple[float, int]:
-    return noise_ceiling(population.of_resamples(column, calibrator)), len(population)
+def _images(population: Population, column: str, calibrator: str) -> tuple[Estimates, int]:
+    """Return the noise ceiling, which is a mean over draws of images and has no interval over them."""
+    resamples = population.of_resamples(column, calibrator)
+    none = np.empty((*resamples.shape, 0))
+    ceiling = with_intervals(
+        lambda some: np.array(noise_ceiling(some)), resamples, none, is_sample=population.is_sample
+    )
+    return ceiling, len(population)
 
 
-def _isomorphs(population: Population, column: str, calibrator: str) -> tuple[float, int]:
+def _isomorphs(population: Population, column: str, calibrator: str) -> tuple[Estimates, int]:
     """Return the tau of the first and the second network of each class of isomorphic ones, and how many classes."""
-    known = population.networks.assign(value=population.values(column, calibrator)).dropna(subset=["value"])
-    by_class = known.sort_index().groupby("representative")["value"].agg(list)
-    pairs = np.array([values[:2] for values in by_class if len(values) > 1], dtype=np.float64).reshape(-1, 2)
-    return kendall_tau(pairs[:, 0], pairs[:, 1]), len(pairs)
+    values = population.values(column, calibrator)
+    places = population.networks.assign(place=np.arange(len(population))).loc[~np.isnan(values)].sort_index()
+    by_class = places.groupby("representative")["place"].agg(list)
+    pairs = np.array([places[:2] for places in by_class if len(places) > 1], dtype=np.int64).reshape(-1, 2)
+    resamples = population.of_resamples(column, calibrator)
+    found = with_intervals(_mean_tau, values[pairs], resamples[pairs], is_sample=population.is_sample)
+    return found, len(pairs)
 
 
-def _seeds(group: Sequence[Population], column: str, calibrator: str) -> tuple[float, int]:
+def _seeds(group: Sequence[Population], column: str, calibrator: str) -> tuple[Estimates, int]:
     """Return the mean tau of two seeds over the networks of both, and the number of these that is smallest."""
-    found = []
-    for first, second in combinations(group, 2):
-        shared = first.networks.index.intersection(second.networks.index)
-        both = [
-            each.chosen(each.networks.index.get_indexer(shared)).values(column, calibrator) for each in (first, second)
-        ]
-        tau = kendall_tau(*both)
-        if not np.isnan(tau):
-            found.append((tau, len(shared)))
-    if not found:
-        return np.nan, 0
-    return float(np.mean([tau for tau, _ in found])), min(n for _, n in found)
+    index = functools.reduce(pd.Index.union, (each.networks.index for each in group))
+    n_resamples = min(each.of_resamples(column, calibrator).shape[1] for each in group)
+    values = np.full((len(index), len(group)), np.nan)
+    resamples = np.full((*values.shape, n_resamples), np.nan)
+    for i, each in enumerate(group):
+        places = index.get_indexer(each.networks.index)
+        values[places, i] = each.values(column, calibrator)
+        resamples[places, i] = each.of_resamples(column, calibrator)[:, :n_resamples]
+    is_sample = any(each.is_sample for each in group)
+    known = ~np.isnan(values)
+    shared = [int(np.count_nonzero(known[:, i] & known[:, j])) for i, j in combinations(range(len(group)), 2)]
+    shared = [n for n in shared if n > 1]
+    return with_intervals(_mean_tau, values, resamples, is_sample=is_sample), min(shared, default=0)
+
+
+def _mean_tau(values: Float64[np.ndarray, "networks columns"]) -> Float64[np.ndarray, ""]:
+    """Return the mean tau-b of two columns, over the pairs of which it is defined."""
+    taus = kendall_taus(values, np.array([*combinations(range(values.shape[1]), 2)], dtype=np.int64).reshape(-1, 2))
+    return np.array(np.nan if np.isnan(taus).all() else np.nanmean(taus))
 
 
 def _figure(looked: Sequence[tuple[Population, list[_Repeated]]], calibrator: str) -> Figure:
@@ -120,14 +145,21 @@ def _figure(looked: Sequence[tuple[Population, list[_Repeated]]], calibrator: st
 
 
 def _draw(axes: Axes, found: Sequence[_Repeated]) -> None:
-    """Draw a bar for each measurement and source."""
+    """Draw a bar for each measurement and source, with its interval over images where it has one."""
     width = 0.8 / len(_SOURCES)
     for each in found:
         place = NOISE_COLUMNS.index(each.column) + (_SOURCES.index(each.source) - 1) * width
-        axes.bar(place, each.tau, 0.9 * width, color=LINE_COLOURS[_SOURCES.index(each.source)])
+        tau, low, high = (each.line[name] for name in ("tau", *_ENDS))
+        axes.bar(place, tau, 0.9 * width, color=LINE_COLOURS[_SOURCES.index(each.source)])
+        if not np.isnan(low):
+            axes.vlines(place, low, high, color="black", linewidth=1)
     axes.set_xticks(range(len(NOISE_COLUMNS)), NOISE_COLUMNS)
-    axes.set(ylabel="tau-b of two rankings", ylim=(min(0.0, *(each.tau for each in found)), 1.02))
+    axes.set(ylabel="tau-b of two rankings", ylim=(min(0.0, *_lowest(found)), 1.02))
     axes.grid(visible=False, axis="x")
+
+
+def _lowest(found: Sequence[_Repeated]) -> list[float]:
+    return [float(np.nanmin([each.line["tau"], each.line[_ENDS[0]]])) for each in found]
 
 
 def _finding(looked: Sequence[tuple[Population, list[_Repeated]]]) -> Note:
@@ -137,7 +169,7 @@ def _finding(looked: Sequence[tuple[Population, list[_Repeated]]]) -> Note:
         for source in _SOURCES:
             of_source = [each for each in found if each.source == source]
             if of_source:
-                shown = ", ".join(f"{each.column} {each.tau:.2f}" for each in of_source)
+                shown = ", ".join(f"{each.column} {number_text(each.line)}" for each in of_source)
                 lines.append(f"{population.name}, {source} (n = {max(each.n for each in of_source):,}): {shown}")
     absent = sorted(
         {source for source in _SOURCES for _, found in looked if source not in {each.source for each in found}}

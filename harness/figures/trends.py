@@ -1,13 +1,18 @@
 """How a measurement goes with a feature of architectures: medians along it, and tau at like accuracy."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 
-from harness.figures.wording import tau_text
-from harness.statistics import kendall_tau, rank_agreement
+from harness.figures.tables import number_text, with_ends
+from harness.statistics import kendall_tau, with_intervals
 from harness.statistics.population import PRE, Population
+
+ALL, ALIKE = "all", "of like accuracy"
+"""Among which networks a tau is taken."""
 
 _PLACES = 12
 _FEWEST = 5
@@ -29,10 +34,10 @@ def _groups(x: Float64[np.ndarray, " n"], at_most: int) -> list[np.ndarray]:
     return [group for group in np.array_split(np.argsort(x, kind="stable"), max(n_groups, 1)) if len(group)]
 
 
-def tau_line(
+def tau_lines(
     population: Population, feature: str, values: Float64[np.ndarray, " networks"], column: str
-) -> dict[str, object]:
-    """Return a line of a table: tau-b of a feature and a measurement, over all networks and at like accuracy.
+) -> Iterator[dict[str, object]]:
+    """Yield two lines of a table: tau-b of a feature and a measurement over all networks, and at like accuracy.
 
     Args:
         population: The networks.
@@ -40,37 +45,48 @@ def tau_line(
         values: The feature of each network.
         column: The measurement, before calibration.
     """
-    noise = population.of_resamples(column)
-    exact = np.repeat(values[:, None], noise.shape[1], axis=1)
-    measured = population.values(column)
-    found = rank_agreement(np.stack([values, measured], axis=1), np.stack([exact, noise], axis=1))
-    line: dict[str, object] = {"networks": population.name, "feature": feature, "measurement": column}
-    line |= {"n": len(population), "tau": found.tau[0, 1]}
-    line |= {"low (images)": found.images.low[0, 1], "high (images)": found.images.high[0, 1]}
-    return line | {"tau at like accuracy": tau_at_like_accuracy(population, values, measured)}
+    measured = population.matrix([(PRE, "acc"), (PRE, column)])
+    noise = population.resample_tensor([(PRE, "acc"), (PRE, column)])
+    exact = np.repeat(values[:, None, None], noise.shape[2], axis=2)
+    found = with_intervals(
+        _both_taus,
+        np.column_stack([values, measured]),
+        np.concatenate([exact, noise], axis=1),
+        is_sample=population.is_sample,
+    )
+    for place, among in enumerate((ALL, ALIKE)):
+        line: dict[str, object] = {"networks": population.name, "feature": feature, "measurement": column}
+        yield line | {"among": among, "n": len(population), **with_ends("tau", found, (place,))}
 
 
-def trend_sentences(lines: pd.DataFrame) -> list[str]:
-    """Return what each line of :func:`tau_line` says, in words."""
-    return [
-        f"{line['networks']}: {line['feature']} and {line['measurement']} tau "
-        f"{tau_text(line['tau'], line['low (images)'], line['high (images)'])}; among networks of like accuracy "
-        f"{tau_text(line['tau at like accuracy'])}"
-        for line in lines.to_dict("records")
-    ]
+def trend_sentences(table: pd.DataFrame) -> list[str]:
+    """Return what the lines of :func:`tau_lines` say, in words."""
+    texts = []
+    for _, pair in table.groupby(["networks", "feature", "measurement"], sort=False):
+        name, feature, column = pair.iloc[0][["networks", "feature", "measurement"]]
+        over_all, alike = map(number_text, pair.to_dict("records"))
+        texts.append(f"{name}: {feature} and {column} tau {over_all}; among networks of like accuracy {alike}")
+    return texts
+
+
+def _both_taus(values: Float64[np.ndarray, "networks 3"]) -> Float64[np.ndarray, " 2"]:
+    """Return tau-b of the first and the last column, and that at like accuracy, which is the second."""
+    feature, accuracy, measured = values.T
+    return np.array([kendall_tau(feature, measured), tau_at_like_accuracy(accuracy, feature, measured)])
 
 
 def tau_at_like_accuracy(
-    population: Population, first: Float64[np.ndarray, " networks"], second: Float64[np.ndarray, " networks"]
+    accuracy: Float64[np.ndarray, " networks"],
+    first: Float64[np.ndarray, " networks"],
+    second: Float64[np.ndarray, " networks"],
 ) -> float:
     """Return the mean tau-b of two values within tenths of the networks by accuracy; NaN where a tenth is too few.
 
     Args:
-        population: The networks.
+        accuracy: Accuracy of each network.
         first: One value of each.
         second: The other.
     """
-    accuracy = population.values("acc", PRE)
     known = np.flatnonzero(~np.isnan(accuracy))
     if len(known) < _TENTHS * _FEWEST:
         return np.nan

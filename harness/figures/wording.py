@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from harness.figures.note import Note
 from harness.figures.style import networks
 from harness.statistics.population import Population
@@ -33,18 +31,6 @@ def described(population: Population) -> str:
 def is_synthetic(population: Population) -> bool:
     """Return whether the numbers are made up: those of an archive that is called so."""
     return str(population.setting.get("source", "")).startswith(SYNTHETIC)
-
-
-def tau_text(tau: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Return a rank correlation with its interval, where it has one.
-
-    Example:
-        >>> tau_text(0.876, 0.81, 0.93), tau_text(-0.05), tau_text(float("nan"))
-        ('0.88 [0.81, 0.93]', '-0.05', 'undefined')
-    """
-    if np.isnan(tau):
-        return "undefined"
-    return f"{tau:.2f}" if np.isnan(low) else f"{tau:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def few_networks(populations: Sequence[Population], enough: int = 100) -> list[str]:

@@ -32,7 +32,7 @@ def replicates(
 
 REPLICATES_FAMILY = Family(
     "replicates",
-    version=1,
+    version=2,
     measurements=tuple(
         replace(
             row,

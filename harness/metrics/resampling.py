@@ -18,9 +18,11 @@ from harness.metrics.kernel import kernel_density_calibration_error, max_mean_ca
 from harness.metrics.predictions import Ranked, is_right
 from harness.metrics.top_label import (
     accuracy,
+    correct_confidence,
     equal_mass_calibration_error,
     expected_calibration_error,
     harmonic_calibration_score,
+    incorrect_confidence,
     kolmogorov_smirnov_calibration_error,
     max_calibration_error,
 )
@@ -34,6 +36,7 @@ HEADLINE = (
     f"ECE_em_{N_BINS}",
     f"cwCE_{N_BINS}",
     f"cwCE_em_{N_BINS}",
+    f"cwACE_{N_BINS}",
     f"MCE_{N_BINS}",
     "KSCE",
     "KDECE",
@@ -41,6 +44,8 @@ HEADLINE = (
     "NLL",
     "Brier",
     "acc",
+    "correct_confidence",
+    "incorrect_confidence",
     "HCS",
 )
 """The measurements that are taken of resamples."""
@@ -119,6 +124,8 @@ _OF_TOP: Mapping[str, Callable[[Ranked], float | Undefined]] = {
     "KDECE": kernel_density_calibration_error,
     "MMCE": max_mean_calibration_error,
     "acc": accuracy,
+    "correct_confidence": correct_confidence,
+    "incorrect_confidence": incorrect_confidence,
     "HCS": harmonic_calibration_score,
 }
 
@@ -198,7 +205,7 @@ class _SortedClass(NamedTuple):
         order: The samples in that order.
         probability: Their probabilities.
         gap: Probability less whether the label is the class.
-        edges: Cuts of the bins of equal width.
+        edges: Cuts of the bins of equal width; what lies before the first has probability 0.
     """
 
     order: Int64[np.ndarray, " n"]
@@ -218,15 +225,22 @@ def _classwise(
     classes: Sequence[_SortedClass], weights: Int64[np.ndarray, "resamples n"]
 ) -> dict[str, Float64[np.ndarray, " resamples"]]:
     """Return the means over the classes."""
-    width, mass = np.zeros(len(weights)), np.zeros(len(weights))
+    width, mass, count = np.zeros((3, len(weights)))
     for ranked in classes:
         drawn = weights[:, ranked.order]
-        excess = _running(drawn * ranked.gap)
-        width += np.abs(np.diff(excess[:, ranked.edges], axis=1)).sum(axis=1)
-        cuts = _equal_mass_cuts(ranked.probability, _running(drawn))
-        mass += np.abs(np.diff(np.take_along_axis(excess, cuts, axis=1), axis=1)).sum(axis=1)
+        excess, n_drawn = _running(drawn * ranked.gap), _running(drawn)
+        width += _binned_error(excess[:, ranked.edges])
+        mass += _binned_error(np.take_along_axis(excess, _equal_mass_cuts(ranked.probability, n_drawn), axis=1))
+        count += _binned_error(_excess_at_equal_counts(ranked, excess, n_drawn))
+    if weights.shape[1] < N_BINS:
+        count[:] = np.nan
     scale = weights.shape[1] * len(classes)
-    return {f"cwCE_{N_BINS}": width / scale, f"cwCE_em_{N_BINS}": mass / scale}
+    return {f"cwCE_{N_BINS}": width / scale, f"cwCE_em_{N_BINS}": mass / scale, f"cwACE_{N_BINS}": count / scale}
+
+
+def _binned_error(excess_at_cuts: Float64[np.ndarray, "resamples cuts"]) -> Float64[np.ndarray, " resamples"]:
+    """Return ``sum_b |sum (p - y)|`` over the bins between the cuts."""
+    return np.abs(np.diff(excess_at_cuts, axis=1)).sum(axis=1)
 
 
 def _running(values: Shaped[np.ndarray, "some n"]) -> Shaped[np.ndarray, "some running"]:
@@ -246,12 +260,41 @@ def _equal_mass_cuts(
         n_drawn: How often the 0, 1, ..., n lowest are drawn together, of each resample.
     """
     n_samples = probability.size
-    first = equal_mass_positions(n_samples, N_BINS)[1:-1]
-    # One search for all resamples: each has its own range of numbers, so that together they ascend.
-    offset = n_samples * np.arange(len(n_drawn))[:, np.newaxis]
-    ascending = (n_drawn[:, 1:] + offset).ravel()
-    before, behind = (
-        probability[np.searchsorted(ascending, drawn + offset, side="right") - offset] for drawn in (first - 1, first)
-    )
+    first = np.broadcast_to(equal_mass_positions(n_samples, N_BINS)[1:-1], (len(n_drawn), min(N_BINS, n_samples) - 1))
+    before, behind = (probability[_samples_below(n_drawn, drawn)] for drawn in (first - 1, first))
     inner = np.searchsorted(probability, (before + behind) / 2, side="right")
     return np.pad(inner, ((0, 0), (1, 1)), constant_values=((0, 0), (0, n_samples)))
+
+
+def _excess_at_equal_counts(
+    ranked: _SortedClass,
+    excess: Float64[np.ndarray, "some running"],
+    n_drawn: Int64[np.ndarray, "some running"],
+) -> Float64[np.ndarray, "some cuts"]:
+    """Return the sums of (probability - outcome) below the cuts of `harness.metrics.binning.equal_count_cuts`.
+
+    A cut may lie between the draws of one sample, of which so many then count.
+    """
+    n_samples = ranked.probability.size
+    n_zeros = n_drawn[:, ranked.edges[:1]]
+    cuts = n_zeros + np.arange(N_BINS + 1) * ((n_samples - n_zeros) // N_BINS)
+    cuts[:, -1] = n_samples
+    below = _samples_below(n_drawn, cuts)
+    of_next = (cuts - np.take_along_axis(n_drawn, below, axis=1)) * np.append(ranked.gap, 0.0)[below]
+    return np.take_along_axis(excess, below, axis=1) + of_next
+
+
+def _samples_below(
+    n_drawn: Int64[np.ndarray, "some running"], position: Int64[np.ndarray, "some cuts"]
+) -> Int64[np.ndarray, "some cuts"]:
+    """Return of how many of the lowest samples all draws lie below each position among the draws of a resample.
+
+    Args:
+        n_drawn: How often the 0, 1, ..., n lowest are drawn together, of each resample.
+        position: Numbers of draws, in 0 .. n.
+    """
+    n_samples = n_drawn.shape[1] - 1
+    # One search for all resamples: each has its own range of numbers, so that together they ascend.
+    offset = n_samples * np.arange(len(n_drawn))[:, np.newaxis]
+    found = np.searchsorted((n_drawn[:, 1:] + offset).ravel(), position + offset, side="right") - offset
+    return np.minimum(found, n_samples)  # behind the last draw the next resample may begin with samples not drawn

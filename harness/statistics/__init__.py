@@ -3,15 +3,18 @@
 from harness.statistics.ranks import kendall_matrix, kendall_tau, kendall_taus, partial_taus, spearman_rho
 from harness.statistics.uncertainty import (
     Agreement,
+    Estimates,
     Interval,
     few_resamples_interval,
     noise_ceiling,
     over_networks,
     rank_agreement,
+    with_intervals,
 )
 
 __all__ = [
     "Agreement",
+    "Estimates",
     "Interval",
     "few_resamples_interval",
     "kendall_matrix",
@@ -22,4 +25,5 @@ __all__ = [
     "partial_taus",
     "rank_agreement",
     "spearman_rho",
+    "with_intervals",
 ]

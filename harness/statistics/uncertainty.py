@@ -5,6 +5,7 @@ every network at once; the store keeps 20 (``replicates``). Networks: only where
 that was enumerated is all there is.
 """
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import NamedTuple
 
@@ -40,12 +41,28 @@ class Agreement(NamedTuple):
     Attributes:
         tau: Kendall's tau-b of every two columns, ones on the diagonal; NaN where it is undefined.
         images: Intervals of these over resamples of the images.
+        networks: Intervals over resamples of the networks, NaN where these are no sample.
         ceiling: Noise ceiling of each column.
     """
 
     tau: Float64[np.ndarray, "columns columns"]
     images: Interval
+    networks: Interval
     ceiling: Float64[np.ndarray, " columns"]
+
+
+class Estimates(NamedTuple):
+    """Some numbers with their intervals.
+
+    Attributes:
+        value: The numbers.
+        images: Intervals over resamples of the images.
+        networks: Intervals over resamples of the networks, NaN where these are no sample.
+    """
+
+    value: Float64[np.ndarray, "*shape"]
+    images: Interval
+    networks: Interval
 
 
 def few_resamples_interval(
@@ -69,22 +86,25 @@ def few_resamples_interval(
     """
     n = resamples.shape[-1]
     if n < 2:
-        nothing = np.full(estimate.shape, np.nan)
-        return Interval(nothing, nothing, nothing)
+        return _no_interval(estimate.shape)
     bias = resamples.mean(axis=-1) - estimate
     reach = t.ppf(0.5 + level / 2, n - 1) * resamples.std(axis=-1, ddof=1)
     return Interval(estimate - bias - reach, estimate - bias + reach, bias)
 
 
 def rank_agreement(
-    values: Float64[np.ndarray, "networks columns"], resamples: Float64[np.ndarray, "networks columns n_resamples"]
+    values: Float64[np.ndarray, "networks columns"],
+    resamples: Float64[np.ndarray, "networks columns n_resamples"],
+    *,
+    is_sample: bool,
 ) -> Agreement:
-    """Return how the rankings of networks by some columns agree, with intervals over images and noise ceilings.
+    """Return how the rankings of networks by some columns agree, with intervals and noise ceilings.
 
     Args:
         values: A row per network, a column per measurement; NaN where there is no value.
         resamples: The values on resamples of the images, of which the i-th has the same images for all networks and
-            columns; none, that is shape (networks, columns, 0), leaves intervals and ceilings undefined.
+            columns; none, that is shape (networks, columns, 0), leaves intervals over images and ceilings undefined.
+        is_sample: Whether the networks are a sample of those that are asked about.
     """
     pairs = _pairs(values.shape[1])
     taus = _taus_of_layers(np.concatenate([values[..., None], resamples], axis=2), pairs)
@@ -92,7 +112,38 @@ def rank_agreement(
     interval = few_resamples_interval(tau, _matrix(taus[:, 1:], pairs))
     np.fill_diagonal(tau, 1.0)
     ceilings = [noise_ceiling(of_column) for of_column in np.moveaxis(resamples, 1, 0)]
-    return Agreement(tau, interval, np.array(ceilings, dtype=np.float64))
+    networks = over_networks(values) if is_sample and len(values) else _no_interval(tau.shape)
+    return Agreement(tau, interval, networks, np.array(ceilings, dtype=np.float64))
+
+
+def with_intervals(
+    statistic: Callable[[Float64[np.ndarray, "networks columns"]], Float64[np.ndarray, "*shape"]],
+    values: Float64[np.ndarray, "networks columns"],
+    resamples: Float64[np.ndarray, "networks columns n_resamples"],
+    *,
+    is_sample: bool,
+) -> Estimates:
+    """Return what a function finds in a matrix of measurements, with intervals over images and over networks.
+
+    Args:
+        statistic: The function; of some networks it may give NaN.
+        values: As in :func:`rank_agreement`.
+        resamples: As in :func:`rank_agreement`.
+        is_sample: As in :func:`rank_agreement`.
+
+    Example:
+        >>> values = np.array([[1.0], [2.0], [6.0]])
+        >>> found = with_intervals(lambda x: x.mean(axis=0), values, np.empty((3, 1, 0)), is_sample=True)
+        >>> found.value.tolist(), np.isnan(found.images.low).tolist(), bool(found.networks.low[0] < 3)
+        ([3.0], [True], True)
+    """
+    value = statistic(values)
+    layers = [statistic(resamples[..., i]) for i in range(resamples.shape[2])]
+    images = few_resamples_interval(value, np.stack(layers, axis=-1)) if layers else _no_interval(value.shape)
+    if not is_sample or not len(values):
+        return Estimates(value, images, _no_interval(value.shape))
+    drawn = [statistic(values[draw]) for draw in _network_draws(len(values))]
+    return Estimates(value, images, few_resamples_interval(value, np.stack(drawn, axis=-1)))
 
 
 def noise_ceiling(resamples: Float64[np.ndarray, "networks n_resamples"]) -> float:
@@ -122,9 +173,17 @@ def over_networks(values: Float64[np.ndarray, "networks columns"], *, seed: int 
         seed: Seed of the draws.
     """
     pairs = _pairs(values.shape[1])
-    draws = np.random.default_rng(seed).integers(len(values), size=(N_NETWORK_RESAMPLES, len(values)))
-    resamples = _taus_of_layers(np.moveaxis(values[draws], 0, 2), pairs)
+    resamples = _taus_of_layers(np.moveaxis(values[_network_draws(len(values), seed)], 0, 2), pairs)
     return few_resamples_interval(_matrix(kendall_taus(values, pairs), pairs), _matrix(resamples, pairs))
+
+
+def _network_draws(n: int, seed: int = 0) -> Integer[np.ndarray, "draws n"]:
+    return np.random.default_rng(seed).integers(n, size=(N_NETWORK_RESAMPLES, n))
+
+
+def _no_interval(shape: tuple[int, ...]) -> Interval:
+    nothing = np.full(shape, np.nan)
+    return Interval(nothing, nothing, nothing)
 
 
 def _pairs(n_columns: int) -> Integer[np.ndarray, "n_pairs 2"]:

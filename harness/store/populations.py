@@ -31,9 +31,7 @@ RULES: Mapping[str, str] = {
 }
 """Which networks of isomorphic ones count."""
 
-MEASURED = (
-    *HEADLINE, "cwACE_15", "correct_confidence", "incorrect_confidence", "Brier_sum",
-)  # fmt: skip
+MEASURED = (*HEADLINE, "Brier_sum")
 """Measurements that a population holds unless others are asked for."""
 
 _UNSHIFTED = "unshifted"

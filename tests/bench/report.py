@@ -80,7 +80,7 @@ def _measured(quality: float, scale: float, rng: np.random.Generator) -> dict[st
         "bin15_confidence": ((np.arange(15) + 0.5) / 15).tolist(),
         "bin15_accuracy": np.clip((np.arange(15) + 0.5) / 15 - error, 0, 1).tolist(),
     }
-    tags = {"families": ["replicates@1", "study@1"], "fingerprint": f"synthetic {scale}"}
+    tags = {"families": ["replicates@2", "study@1"], "fingerprint": f"synthetic {scale}"}
     return {**values, **resampled, **bins, **tags, "n_samples": 8000}
 
 
@@ -92,7 +92,7 @@ def _shifted(quality: float, condition: str, severity: int, rng: np.random.Gener
         return row | tags
     accuracy = 0.6 * quality + 0.02 * rng.normal()
     resampled = (accuracy + NOISE * rng.normal(size=N_REPLICATES)).tolist()
-    return row | tags | {"acc": accuracy, "acc_replicates": resampled, "families": ["ood@1", "replicates@1", "study@1"]}
+    return row | tags | {"acc": accuracy, "acc_replicates": resampled, "families": ["ood@1", "replicates@2", "study@1"]}
 
 
 def write_some(folder: str, archive: SyntheticArchive, first: int) -> int:

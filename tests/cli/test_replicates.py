@@ -29,7 +29,7 @@ def test_replicates_are_read_one_by_one(run, tmp_path):
     store = open_store(str(tmp_path / "store"))
     rows = store.measurements().df().set_index(KEY).sort_index()
     assert rows["ECE_15"].equals(before["ECE_15"])
-    assert {tuple(tags) for tags in rows["families"]} == {("intervals@1", "replicates@1", "study@1")}
+    assert {tuple(tags) for tags in rows["families"]} == {("intervals@1", "replicates@2", "study@1")}
 
     found = store.replicates().df()
     assert len(found) == N_REPLICATES * len(rows)

@@ -95,7 +95,7 @@ def test_resamples_are_those_of_the_rows_and_what_was_not_measured_is_left_out(h
     held = [0.1 + i / 100 for i in range(20)]
     rows = rows_of(REPRESENTATIVES)
     with_resamples = [
-        row | {"ECE_15_replicates": held, "families": ["replicates@1", "study@1"], "fingerprint": "other"}
+        row | {"ECE_15_replicates": held, "families": ["replicates@2", "study@1"], "fingerprint": "other"}
         for row in rows[:2]
     ]
     own(*with_resamples, *[row | {"fingerprint": "other"} for row in rows[2:]])

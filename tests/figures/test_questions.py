@@ -370,20 +370,28 @@ def test_a_list_of_rows_with_copies_counts_the_distinct(make):
     assert "holds 18 distinct networks" in top_networks([population], as_published=[rows]).finding.text
 
 
+def gap_of(population):
+    return confidence_gap(*map(population.values, ("acc", "correct_confidence", "incorrect_confidence")))
+
+
+def numbers_of(table, measurement):
+    return table[table["measurement"] == measurement].set_index("number")["value"]
+
+
 def test_the_gap_is_that_of_mean_confidence_and_accuracy(make):
     population = make.population(n=3)
     population = with_values(population, "acc", [0.5, 1.0, 0.0])
     population = with_values(population, "correct_confidence", [0.9, 0.8, np.nan])
     population = with_values(population, "incorrect_confidence", [0.7, np.nan, 0.3])
-    assert confidence_gap(population).tolist() == pytest.approx([0.5 * 0.9 + 0.5 * 0.7 - 0.5, 0.2, 0.3])
+    assert gap_of(population).tolist() == pytest.approx([0.5 * 0.9 + 0.5 * 0.7 - 0.5, 0.2, 0.3])
 
 
 def test_a_measurement_that_is_the_gap_is_explained_by_it_and_nothing_is_left(make):
     population = make.population(n=30)
-    gap = confidence_gap(population)
+    gap = gap_of(population)
     population = with_values(with_values(population, "ECE_15", gap), "KSCE", 2 * gap)
     answer = why_metrics_agree([population])
-    line = answer.table.set_index("measurement").loc["ECE_15"]
+    line = numbers_of(answer.table, "ECE_15")
     assert line["explained by the gap (%)"] == pytest.approx(100)
     assert line["tau with |confidence - accuracy|"] == pytest.approx(1)
     assert np.isnan(line["without the gap"])
@@ -393,7 +401,7 @@ def test_a_measurement_that_is_the_gap_is_explained_by_it_and_nothing_is_left(ma
 
 def test_agreement_with_the_parts_of_a_proper_score(make):
     population = make.population(n=30)
-    line = why_metrics_agree([population]).table.set_index("measurement").loc["ECE_15"]
+    line = numbers_of(why_metrics_agree([population]).table, "ECE_15")
     refinement = population.values("Brier_top") - population.values("Brier_top_miscalibration")
     assert line["tau with miscalibration"] == pytest.approx(1)
     assert line["tau with refinement"] == pytest.approx(tau(population.values("ECE_15"), refinement))

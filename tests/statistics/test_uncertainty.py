@@ -47,7 +47,7 @@ def noisy(n_networks=40, n_columns=3, n_resamples=20, noise=0.3, seed=0):
 
 def test_agreement_is_that_of_each_pair():
     _, values, resamples = noisy()
-    found = rank_agreement(values, resamples)
+    found = rank_agreement(values, resamples, is_sample=False)
     np.testing.assert_allclose(found.tau, kendall_matrix(values))
     each = np.array([kendall_tau(resamples[:, 0, i], resamples[:, 2, i]) for i in range(20)])
     expected = few_resamples_interval(np.array(found.tau[0, 2]), each)
@@ -59,7 +59,7 @@ def test_agreement_is_that_of_each_pair():
 
 def test_agreement_without_resamples():
     _, values, resamples = noisy()
-    found = rank_agreement(values, resamples[..., :0])
+    found = rank_agreement(values, resamples[..., :0], is_sample=False)
     np.testing.assert_allclose(found.tau, kendall_matrix(values))
     assert np.isnan(found.images.low).all()
     assert np.isnan(found.ceiling).all()
@@ -68,7 +68,9 @@ def test_agreement_without_resamples():
 def test_images_are_shared_by_the_columns():
     """Two columns that move together on other images agree in each resample, however noisy both are."""
     _, values, resamples = noisy(noise=3.0)
-    twice = rank_agreement(np.stack([values[:, 0]] * 2, axis=1), np.stack([resamples[:, 0]] * 2, axis=1))
+    twice = rank_agreement(
+        np.stack([values[:, 0]] * 2, axis=1), np.stack([resamples[:, 0]] * 2, axis=1), is_sample=False
+    )
     assert twice.images.low[0, 1] == twice.images.high[0, 1] == 1.0
     assert twice.ceiling[0] < 0.9
 
@@ -85,7 +87,7 @@ def test_intervals_over_images_hold_the_true_tau():
     held, bias = [], []
     for seed in range(60):
         true, values, resamples = noisy(n_networks=60, n_columns=2, seed=seed)
-        found = rank_agreement(values, resamples).images
+        found = rank_agreement(values, resamples, is_sample=False).images
         held.append(found.low[0, 1] <= kendall_tau(*true.T) <= found.high[0, 1])
         bias.append(found.bias[0, 1])
     assert np.mean(held) >= 0.88

@@ -253,7 +253,7 @@ ROW_PLANTS = {
     value_without_family: {"families": "values without their family ood: ood_auroc"},
     own_value_without_family: {"families": "do not go together: gap"},
     own_family_without_value: {"families": "do not go together: own"},
-    short_replicates: {"families": f"replicates@1 without lists of {N_REPLICATES} values: NLL_replicates"},
+    short_replicates: {"families": f"replicates@2 without lists of {N_REPLICATES} values: NLL_replicates"},
     lost_bin: {"families": "expected 15 bins: bin15_count"},
     uncounted_image: {"families": "the bins do not hold the images that were scored"},
     other_weights: {"weights": "rows come from different weights"},
