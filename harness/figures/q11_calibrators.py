@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,8 +15,9 @@ from harness.figures.panels import population_title
 from harness.figures.q7_widths import total_width
 from harness.figures.quantity import quantity
 from harness.figures.style import LINE_COLOURS, house_style
+from harness.figures.tables import table_of, with_ends
 from harness.figures.wording import described, few_networks, finding
-from harness.statistics import kendall_tau
+from harness.statistics import Estimates, kendall_tau, with_intervals
 from harness.statistics.population import PRE, Population
 
 _THIRDS = ("least accurate third", "middle third", "most accurate third")
@@ -42,7 +42,7 @@ def calibrators_compared(populations: Sequence[Population], column: str = "NLL")
     """Return what each calibrator leaves of a measurement, and which is best for how many networks of what accuracy.
 
     Args:
-        populations: The networks with all of their calibrators.
+        populations: The networks with all of their calibrators, with resamples where these were measured.
         column: The measurement, lower is better; a proper score tells calibrators apart without favouring those that
             give up on telling classes apart.
     """
@@ -53,7 +53,7 @@ def calibrators_compared(populations: Sequence[Population], column: str = "NLL")
             "study.calibrators=[none,temperature,vector,isotonic]` fits them, `harness measure` adds them to networks "
             "whose logits were kept."
         )
-    table = pd.DataFrame(line for each in compared for line in _lines(each, column))
+    table = table_of(line for each in compared for line in _lines(each, column))
     return Answer(_figure(compared, column), _finding(compared, column), table)
 
 
@@ -68,7 +68,6 @@ def _compare(population: Population, column: str) -> _Compared | None:
 def _lines(compared: _Compared, column: str) -> list[dict[str, object]]:
     population, calibrators, values = compared
     before, scale = population.values(column), quantity(column).scale
-    features = _features(population)
     lines = []
     for i, name in enumerate(calibrators):
         after = values[:, i]
@@ -79,19 +78,34 @@ def _lines(compared: _Compared, column: str) -> list[dict[str, object]]:
         line |= dict(zip(("25 %", "median", "75 %"), quartiles, strict=True))
         line |= {"best for (%)": 100 * float(np.mean(compared.best == i))}
         line |= {"worse than none (%)": 100 * float(np.mean(after[both] > before[both])) if both.any() else np.nan}
-        gain = before - after
-        line |= {f"tau of gain and {feature}": kendall_tau(gain, of) for feature, of in features.items()}
+        taus = _taus_of_gain(population, column, name)
+        for place, feature in enumerate(("accuracy", "size")):
+            cells = with_ends("tau of gain", taus, (place,))
+            line |= {f"{cell} and {feature}": value for cell, value in cells.items()}
         lines.append(line)
     return lines
 
 
-def _features(population: Population) -> Mapping[str, Float64[np.ndarray, " networks"]]:
-    """Return accuracy and size of each network: kernel parameters of topologies, total width of sizes."""
+def _taus_of_gain(population: Population, column: str, calibrator: str) -> Estimates:
+    """Return tau-b of what a calibrator takes off the measurement and accuracy, and that of it and size."""
+    measured = [(PRE, column), (calibrator, column), (PRE, "acc")]
+    noise, size = population.resample_tensor(measured), _size(population)
+    exact = np.repeat(size[:, None, None], noise.shape[2], axis=2)
+    values, resamples = np.column_stack([population.matrix(measured), size]), np.concatenate([noise, exact], axis=1)
+    return with_intervals(_both_taus, values, resamples, is_sample=population.is_sample)
+
+
+def _both_taus(values: Float64[np.ndarray, "networks 4"]) -> Float64[np.ndarray, " 2"]:
+    """Return them, of columns that are the measurement before and after, accuracy and size."""
+    before, after, accuracy, size = values.T
+    return np.array([kendall_tau(before - after, accuracy), kendall_tau(before - after, size)])
+
+
+def _size(population: Population) -> Float64[np.ndarray, " networks"]:
+    """Return the size of each network: kernel parameters of topologies, total width of sizes."""
     if population.space == "tss":
-        size = population.networks["kernel_parameters"].to_numpy(dtype=np.float64)
-    else:
-        size = total_width(population)
-    return {"accuracy": population.values("acc"), "size": size}
+        return population.networks["kernel_parameters"].to_numpy(dtype=np.float64)
+    return total_width(population)
 
 
 def _figure(compared: Sequence[_Compared], column: str) -> Figure:

@@ -10,8 +10,6 @@ from pandas.io.formats.style import Styler
 from harness.figures.note import Note
 from harness.statistics import Agreement, Estimates
 
-_OVER_NETWORKS = ("low (networks)", "high (networks)")
-
 
 def with_ends(name: str, found: Agreement | Estimates, place: tuple[int, ...]) -> dict[str, float]:
     """Return the cells of a table that hold a number and the ends of its intervals.
@@ -31,7 +29,7 @@ def table_of(lines: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """Return lines as a table, without columns for intervals over networks where no line has one."""
     table = pd.DataFrame(lines)
     known = table.dropna(axis="columns", how="all").columns
-    return table.drop(columns=[name for name in _OVER_NETWORKS if name in table and name not in known])
+    return table.drop(columns=[name for name in table if "(networks)" in name and name not in known])
 
 
 def number_text(line: Mapping[Any, Any], name: str = "tau") -> str:
@@ -48,7 +46,7 @@ def number_text(line: Mapping[Any, Any], name: str = "tau") -> str:
         return "undefined"
     images, networks = (
         f"[{line[low]:.2f}, {line[high]:.2f}]" if low in line and not np.isnan(line[low]) else ""
-        for low, high in (("low (images)", "high (images)"), _OVER_NETWORKS)
+        for low, high in ((f"low ({over})", f"high ({over})") for over in ("images", "networks"))
     )
     return f"{value:.2f}" + (f" {images}" if images else "") + (f" (over networks {networks})" if networks else "")
 

@@ -81,7 +81,7 @@ def population_of(n=40, space="tss", dataset="cifar10", noise=0.01, n_resamples=
     before["Brier_top_miscalibration"] = before["ECE_15"] ** 2
     before["correct_confidence"] = quality + 0.5 * before["KSCE"]
     before["incorrect_confidence"] = 0.5 * quality
-    scores = {PRE: before, POST: before.assign(**{name: before[name] / 2 for name in names})}
+    scores = {PRE: before, POST: before.assign(**{name: before[name] / 2 for name in (*names, "NLL")})}
     resamples = {
         (calibrator, name): frame[[name]].to_numpy() + noise * rng.normal(size=(n, n_resamples))
         for calibrator, frame in scores.items()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 from harness.figures import (
     Note,
@@ -27,6 +27,8 @@ from harness.figures import (
     why_metrics_agree,
 )
 from harness.figures.q8_identity import confidence_gap
+from harness.figures.trends import tau_at_like_accuracy
+from harness.statistics import few_resamples_interval
 from harness.statistics.population import POST, PRE
 
 QUESTIONS = {
@@ -97,6 +99,59 @@ def test_without_replicates_there_are_numbers_and_no_intervals(populations, name
     if "low (images)" in answer.table:
         assert answer.table["low (images)"].isna().all()
     assert "nan" not in answer.finding.text
+
+
+@pytest.mark.parametrize("name", sorted(set(QUESTIONS) - {"top", "uniform"}))
+def test_every_tau_has_its_intervals_over_networks_only_of_a_sample(populations, name):
+    """Those of ``top`` and ``uniform`` are of single networks."""
+    table = QUESTIONS[name](populations).table
+    whole = QUESTIONS[name]([dataclasses.replace(each, n_space=len(each)) for each in populations]).table
+    ends = [column for column in table if column.startswith(("low (", "high ("))]
+    assert len(ends) >= 4
+    assert [column for column in whole if "(networks)" in column] == []
+    assert set(whole.columns) == {column for column in table if "(networks)" not in column}
+    for low in (column for column in ends if column.startswith("low")):
+        high = low.replace("low", "high", 1)
+        known = table[low].notna()
+        assert known.any(), low
+        assert (table.loc[known, low] <= table.loc[known, high]).all()
+    for over in ("images", "networks"):
+        known = table[next(column for column in ends if column.startswith(f"low ({over})"))].notna()
+        assert known.mean() > 0.3, f"{over}: the rest is undefined, or has no interval by its nature"
+
+
+def test_tau_at_like_accuracy_is_the_mean_over_tenths():
+    accuracy = np.arange(100) / 100
+    feature = np.tile([1.0, 2.0, 3.0, 4.0, 5.0], 20)
+    measured = 10 * accuracy + np.tile([0.5, 0.4, 0.3, 0.2, 0.1], 20)  # falls with the feature, grows with accuracy
+    tenths = [slice(10 * i, 10 * i + 10) for i in range(10)]
+    expected = np.mean([tau(feature[tenth], measured[tenth]) for tenth in tenths])
+    order = np.random.default_rng(0).permutation(100)
+    found = tau_at_like_accuracy(accuracy[order], feature[order], measured[order])
+    assert found == pytest.approx(expected)
+    assert found < tau(feature, measured)
+    assert np.isnan(tau_at_like_accuracy(accuracy[:49], feature[:49], measured[:49])), "tenths of fewer than five"
+
+
+def test_a_trend_has_intervals_over_all_and_at_like_accuracy(make):
+    population = make.population(n=60)
+    lines = kernels([population]).table.set_index(["measurement", "among"])
+    line = lines.loc["ECE_15", "all"]
+    size = population.networks["kernel_parameters"].to_numpy(dtype=float)
+    assert line["tau"] == pytest.approx(tau(size, population.values("ECE_15")))
+    on_resamples = [tau(size, values) for values in population.of_resamples("ECE_15").T]
+    expected = few_resamples_interval(np.array(line["tau"]), np.array(on_resamples))
+    assert line["low (images)"] == pytest.approx(float(expected.low))
+    noise = population.resample_tensor([(PRE, "acc"), (PRE, "ECE_15")])
+    alike = [tau_at_like_accuracy(accuracy, size, errors) for accuracy, errors in noise.transpose(2, 1, 0)]
+    line = lines.loc["ECE_15", "of like accuracy"]
+    expected = few_resamples_interval(np.array(line["tau"]), np.array(alike))
+    assert line["high (images)"] == pytest.approx(float(expected.high))
+
+
+def test_the_accurate_ones_of_a_whole_space_are_no_sample(make):
+    whole = dataclasses.replace(make.population(n=40), n_space=40)
+    assert not any("(networks)" in column for column in error_and_accuracy([whole], least=0.7).table)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -405,6 +460,15 @@ def test_agreement_with_the_parts_of_a_proper_score(make):
     refinement = population.values("Brier_top") - population.values("Brier_top_miscalibration")
     assert line["tau with miscalibration"] == pytest.approx(1)
     assert line["tau with refinement"] == pytest.approx(tau(population.values("ECE_15"), refinement))
+    lines = why_metrics_agree([population]).table.set_index(["measurement", "number"])
+    explained = lines.loc["KSCE", "explained by the gap (%)"]
+    gap = gap_of(population)
+    assert explained["value"] == pytest.approx(100 * spearmanr(population.values("KSCE"), gap).statistic ** 2)
+    names = ("acc", "correct_confidence", "incorrect_confidence", "KSCE")
+    noise = population.resample_tensor([(PRE, name) for name in names]).transpose(2, 1, 0)
+    on_resamples = [100 * spearmanr(errors, confidence_gap(*others)).statistic ** 2 for *others, errors in noise]
+    expected = few_resamples_interval(np.array(explained["value"]), np.array(on_resamples))
+    assert explained["low (images)"] == pytest.approx(float(expected.low))
     unmeasured = with_values(population, "Brier_top_miscalibration", np.nan)
     assert "study.families=[study,replicates,decomposition]" in why_metrics_agree([unmeasured]).finding.text
 
@@ -425,6 +489,14 @@ def test_noise_of_images_seeds_and_isomorphs_by_hand(make):
     resamples = first.of_resamples("ECE_15")
     neighbours = [tau(resamples[:, i], resamples[:, i + 1]) for i in range(19)]
     assert found.loc["other images", "tau"] == pytest.approx(np.mean(neighbours))
+    assert np.isnan(found.loc["other images", "low (images)"])
+    there = other.of_resamples("ECE_15")
+    on_resamples = np.array([tau(resamples[:30, i], there[:, i]) for i in range(20)])
+    expected = few_resamples_interval(np.array(found.loc["other seed", "tau"]), on_resamples)
+    assert found.loc["other seed", "low (images)"] == pytest.approx(float(expected.low))
+    on_resamples = np.array([tau(resamples[:20, i], resamples[20:, i]) for i in range(20)])
+    expected = few_resamples_interval(np.array(found.loc["other isomorph", "tau"]), on_resamples)
+    assert found.loc["other isomorph", "high (images)"] == pytest.approx(float(expected.high))
 
 
 def test_what_noise_is_not_known_is_said(make):

@@ -11,6 +11,7 @@ from harness.statistics import (
     noise_ceiling,
     over_networks,
     rank_agreement,
+    with_intervals,
 )
 
 
@@ -63,6 +64,35 @@ def test_agreement_without_resamples():
     np.testing.assert_allclose(found.tau, kendall_matrix(values))
     assert np.isnan(found.images.low).all()
     assert np.isnan(found.ceiling).all()
+
+
+def test_intervals_of_any_number_are_those_of_tau_where_it_is_tau():
+    _, values, resamples = noisy()
+    expected = rank_agreement(values, resamples, is_sample=True)
+    found = with_intervals(lambda some: kendall_matrix(some)[0, 1:], values, resamples, is_sample=True)
+    np.testing.assert_allclose(found.value, expected.tau[0, 1:])
+    for part in ("images", "networks"):
+        for mine, theirs in zip(getattr(found, part), getattr(expected, part), strict=True):
+            np.testing.assert_allclose(mine, theirs[0, 1:])
+
+
+def test_intervals_of_a_mean_by_hand():
+    values = np.array([[1.0], [2.0], [6.0]])
+    resamples = values[..., None] + np.array([0.0, 1.0, 2.0])
+    found = with_intervals(lambda some: some.mean(axis=0), values, resamples, is_sample=False)
+    assert found.value.tolist() == [3.0]
+    assert found.images.bias == pytest.approx([1.0])
+    assert found.images.high == pytest.approx([3 - 1 + 4.302653])
+    assert np.isnan(found.networks.low).all()
+
+
+def test_no_networks_and_no_resamples_have_no_intervals():
+    nothing = np.empty((0, 2))
+    found = with_intervals(lambda some: np.array(float(len(some))), nothing, np.empty((0, 2, 0)), is_sample=True)
+    assert found.value == 0
+    assert np.isnan([*found.images, *found.networks]).all()
+    agreement = rank_agreement(nothing, np.empty((0, 2, 0)), is_sample=True)
+    assert np.isnan([*agreement.images, *agreement.networks]).all()
 
 
 def test_images_are_shared_by_the_columns():
