@@ -28,10 +28,10 @@ def draw_matrix(axes: Axes, agreement: Agreement, labels: Sequence[str]) -> None
     draw_cells(axes, shown, labels, labels, agreement.images)
 
 
-def draw_bar(figure: Figure, axes: Iterable[Axes]) -> None:
-    """Draw beside the panels what the colours mean."""
+def draw_bar(figure: Figure, axes: Iterable[Axes], diagonal: str = "noise ceiling") -> None:
+    """Draw beside the panels what the colours mean, and what is on the diagonal."""
     scale = ScalarMappable(Normalize(-1, 1), _COLOURS)
-    figure.colorbar(scale, ax=list(axes), shrink=0.6, label="Kendall's tau-b (diagonal: noise ceiling)")
+    figure.colorbar(scale, ax=list(axes), shrink=0.6, label=f"Kendall's tau-b (diagonal: {diagonal})")
 
 
 def draw_cells(

@@ -1,10 +1,11 @@
 """Question 11, which calibrator, and for which architectures?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,20 +16,31 @@ from harness.figures.panels import population_title
 from harness.figures.q7_widths import total_width
 from harness.figures.quantity import quantity
 from harness.figures.style import LINE_COLOURS, house_style
-from harness.figures.tables import table_of, with_ends
+from harness.figures.tables import number_text, with_ends
 from harness.figures.wording import described, few_networks, finding
 from harness.statistics import Estimates, kendall_tau, with_intervals
 from harness.statistics.population import PRE, Population
+
+_FEATURES = ("accuracy", "size")
+"""Size is kernel parameters of topologies, total width of sizes."""
 
 _THIRDS = ("least accurate third", "middle third", "most accurate third")
 
 
 class _Compared(NamedTuple):
-    """A population, its calibrators, and what each leaves of the measurement."""
+    """A population, its calibrators, and what each leaves of the measurement.
+
+    Attributes:
+        population: The networks.
+        calibrators: Their calibrators, none first.
+        values: The measurement with each.
+        gains: Tau-b of what a calibrator takes off the measurement and each of :data:`_FEATURES`, by calibrator.
+    """
 
     population: Population
     calibrators: tuple[str, ...]
     values: Float64[np.ndarray, "networks calibrators"]
+    gains: Mapping[str, Estimates]
 
     @property
     def best(self) -> Int64[np.ndarray, " networks"]:
@@ -53,7 +65,7 @@ def calibrators_compared(populations: Sequence[Population], column: str = "NLL")
             "study.calibrators=[none,temperature,vector,isotonic]` fits them, `harness measure` adds them to networks "
             "whose logits were kept."
         )
-    table = table_of(line for each in compared for line in _lines(each, column))
+    table = pd.DataFrame(line for each in compared for line in _lines(each, column))
     return Answer(_figure(compared, column), _finding(compared, column), table)
 
 
@@ -62,11 +74,13 @@ def _compare(population: Population, column: str) -> _Compared | None:
     calibrators = tuple(name for name in order if population.has(column, name))
     if len(calibrators) < 2:
         return None
-    return _Compared(population, calibrators, population.matrix([(name, column) for name in calibrators]))
+    values = population.matrix([(name, column) for name in calibrators])
+    gains = {name: _taus_of_gain(population, column, name) for name in calibrators}
+    return _Compared(population, calibrators, values, gains)
 
 
 def _lines(compared: _Compared, column: str) -> list[dict[str, object]]:
-    population, calibrators, values = compared
+    population, calibrators, values, _ = compared
     before, scale = population.values(column), quantity(column).scale
     lines = []
     for i, name in enumerate(calibrators):
@@ -78,16 +92,14 @@ def _lines(compared: _Compared, column: str) -> list[dict[str, object]]:
         line |= dict(zip(("25 %", "median", "75 %"), quartiles, strict=True))
         line |= {"best for (%)": 100 * float(np.mean(compared.best == i))}
         line |= {"worse than none (%)": 100 * float(np.mean(after[both] > before[both])) if both.any() else np.nan}
-        taus = _taus_of_gain(population, column, name)
-        for place, feature in enumerate(("accuracy", "size")):
-            cells = with_ends("tau of gain", taus, (place,))
-            line |= {f"{cell} and {feature}": value for cell, value in cells.items()}
+        taus = compared.gains[name].value
+        line |= {f"tau of gain and {feature}": tau for feature, tau in zip(_FEATURES, taus, strict=True)}
         lines.append(line)
     return lines
 
 
 def _taus_of_gain(population: Population, column: str, calibrator: str) -> Estimates:
-    """Return tau-b of what a calibrator takes off the measurement and accuracy, and that of it and size."""
+    """Return tau-b of what a calibrator takes off the measurement and each of :data:`_FEATURES`."""
     measured = [(PRE, column), (calibrator, column), (PRE, "acc")]
     noise, size = population.resample_tensor(measured), _size(population)
     exact = np.repeat(size[:, None, None], noise.shape[2], axis=2)
@@ -155,6 +167,15 @@ def _thirds(population: Population) -> list[Int64[np.ndarray, " n"]]:
     return np.array_split(population.by_accuracy()[::-1], len(_THIRDS))
 
 
+def _gain_texts(compared: _Compared, column: str) -> Iterator[str]:
+    """Yield how what each calibrator takes off goes with each feature, in words."""
+    for place, feature in enumerate(_FEATURES):
+        taus = {name: with_ends("tau", found, (place,)) for name, found in compared.gains.items()}
+        known = [f"{name} {number_text(line)}" for name, line in taus.items() if not np.isnan(line["tau"])]
+        if known:
+            yield f"{compared.population.name}: tau of {feature} and what is taken off {column}: {', '.join(known)}"
+
+
 def _finding(compared: Sequence[_Compared], column: str) -> Note:
     lines = []
     for each in compared:
@@ -167,6 +188,7 @@ def _finding(compared: Sequence[_Compared], column: str) -> Note:
             f"{each.population.name}: {each.calibrators[most]} leaves the least {column} of {shares[most]:.0f} % of "
             f"the networks; the median is lowest with {each.calibrators[least]} ({medians[least]:.3f}{before})"
         )
+        lines += _gain_texts(each, column)
     follows = [
         "A calibrator that is best for most networks of every third is a safe choice. Where the thirds differ, the "
         "calibrator is part of the comparison: networks ranked after one are not those ranked after another."

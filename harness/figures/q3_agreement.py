@@ -99,8 +99,8 @@ def _extremes(compared: _Compared) -> str:
     if not others:
         return f"{metrics[0]} ranks no network before another."
     best, least = max(others, key=lambda j: tau[0, j]), min(others, key=lambda j: tau[0, j])
-    text = [f"{metrics[j]} ({number_text(with_ends('tau', agreement, (0, j)))})" for j in (best, least)]
-    return f"{metrics[0]} agrees best with {text[0]} and least with {text[1]}."
+    text = [f"{metrics[j]}, tau {number_text(with_ends('tau', agreement, (0, j)))}" for j in (best, least)]
+    return f"{metrics[0]} agrees best with {text[0]}, and least with {text[1]}."
 
 
 def _at_the_ceiling(compared: _Compared) -> str:

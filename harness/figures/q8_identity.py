@@ -175,7 +175,7 @@ def _figure(looked: Sequence[_Looked]) -> Figure:
             images = _cut(each.found.images, slice(_LEFT_FROM, None))
             draw_cells(row[1], left, each.metrics, each.metrics, images)
             row[1].set_title(f"agreement that is left\nat equal {_GAP}")
-        draw_bar(figure, axes.flat)
+        draw_bar(figure, axes.flat, diagonal="left out")
     plt.close(figure)
     return figure
 
@@ -221,7 +221,7 @@ def _preferred(looked: _Looked) -> str:
     if not np.isnan(parts).all():
         best = int(np.nanargmax(parts))
         tau = number_text(with_ends("tau", looked.found, (best, place)))
-        text.append(f"{looked.metrics[best]} agrees best with the miscalibration of the Brier score ({tau})")
+        text.append(f"{looked.metrics[best]} agrees best with the miscalibration of the Brier score, tau {tau}")
     if not np.isnan(looked.ceiling).all():
         best = int(np.nanargmax(looked.ceiling))
         text.append(f"{looked.metrics[best]} repeats best on other images ({looked.ceiling[best]:.2f})")

@@ -120,6 +120,8 @@ def _seeds(group: Sequence[Population], column: str, calibrator: str) -> tuple[E
         resamples[places, i] = each.of_resamples(column, calibrator)[:, :n_resamples]
     is_sample = any(each.is_sample for each in group)
     known = ~np.isnan(values)
+    of_several = known.sum(axis=1) > 1
+    values, resamples, known = values[of_several], resamples[of_several], known[of_several]
     shared = [int(np.count_nonzero(known[:, i] & known[:, j])) for i, j in combinations(range(len(group)), 2)]
     shared = [n for n in shared if n > 1]
     return with_intervals(_mean_tau, values, resamples, is_sample=is_sample), min(shared, default=0)
@@ -154,7 +156,7 @@ def _draw(axes: Axes, found: Sequence[_Repeated]) -> None:
         if not np.isnan(low):
             axes.vlines(place, low, high, color="black", linewidth=1)
     axes.set_xticks(range(len(NOISE_COLUMNS)), NOISE_COLUMNS)
-    axes.set(ylabel="tau-b of two rankings", ylim=(min(0.0, *_lowest(found)), 1.02))
+    axes.set(ylabel="tau-b of two rankings", ylim=(1.05 * min(0.0, *_lowest(found)), 1.02))
     axes.grid(visible=False, axis="x")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -101,9 +102,9 @@ def test_without_replicates_there_are_numbers_and_no_intervals(populations, name
     assert "nan" not in answer.finding.text
 
 
-@pytest.mark.parametrize("name", sorted(set(QUESTIONS) - {"top", "uniform"}))
+@pytest.mark.parametrize("name", sorted(set(QUESTIONS) - {"top", "uniform", "calibrators"}))
 def test_every_tau_has_its_intervals_over_networks_only_of_a_sample(populations, name):
-    """Those of ``top`` and ``uniform`` are of single networks."""
+    """Those of ``top`` and ``uniform`` are of single networks, those of ``calibrators`` are in its text."""
     table = QUESTIONS[name](populations).table
     whole = QUESTIONS[name]([dataclasses.replace(each, n_space=len(each)) for each in populations]).table
     ends = [column for column in table if column.startswith(("low (", "high ("))]
@@ -521,6 +522,18 @@ def test_corrected_labels_have_no_interval(make):
     table = rank_survival([here], {"labels errors_removed": [here]}).table
     assert table["tau"].tolist() == pytest.approx([1])
     assert table["low (images)"].isna().all()
+
+
+def test_what_calibrators_gain_has_intervals_in_the_text(make):
+    sample = make.population(n=40)
+    before, after = (sample.values("ECE_15", calibrator) for calibrator in (PRE, POST))
+    expected = tau(before - after, sample.values("acc"))
+    line = rf"tau of accuracy and what is taken off ECE_15: temperature {expected:.2f} \[.*\]"
+    text = calibrators_compared([sample], "ECE_15").finding.text
+    assert re.search(rf"{line} \(over networks \[.*\]\)", text), text
+    text = calibrators_compared([dataclasses.replace(sample, n_space=40)], "ECE_15").finding.text
+    assert re.search(line, text)
+    assert "over networks [" not in text
 
 
 def test_the_best_calibrator_of_each_network_is_counted(make):
