@@ -62,8 +62,8 @@ pytest: install-dev ## the tests alone; ARGS="-k name" chooses, PROCESSES=0 runs
 chaos: install-dev ## kill workers, drivers and nodes at random moments, compare what comes of it; ARGS="--kills 100"
 	@$(BIN)/python tests/chaos/chaos.py $(ARGS)
 
-bench: install-dev ## how fast measurements and the reading of records are, as ratios within one run (4 minutes)
-	@$(BIN)/python tests/bench/measure.py
+bench: install-dev ## how fast measurements and the reading of records are, as ratios within one run (4 minutes); ARGS="--tables sort libraries"
+	@$(BIN)/python tests/bench/measure.py $(ARGS)
 
 bench-inference: install-dev ## how fast networks are run, against plain modules and xautodl's (10 minutes on a CPU); ARGS="--images 64"
 	@$(BIN)/python tests/bench/inference.py $(ARGS)
@@ -77,8 +77,8 @@ bench-report: install ## what the report takes on a store of the whole study, of
 bench-search: install ## how long it takes to compare four searches on all topologies, of made-up numbers; ARGS="--space sss"
 	@$(BIN)/python tests/bench/search.py $(ARGS)
 
-coverage: install ## how often bootstrap intervals cover the true value: a simulation (15 minutes)
-	@$(BIN)/python tests/bench/interval_coverage.py
+coverage: install ## how often bootstrap intervals cover the true value: a simulation (15 minutes); ARGS="--sets 20"
+	@$(BIN)/python tests/bench/interval_coverage.py $(ARGS)
 
 precision: install-dev ## what lower precisions do to measurements and rankings, on the embedded zoo
 	@$(HARNESS) zoo train experiment=demo $(SETTINGS)
@@ -88,7 +88,8 @@ precision: install-dev ## what lower precisions do to measurements and rankings,
 	@$(BIN)/python tests/bench/precision.py "$(RESULTS)/precision"
 
 docs: install ## write docs/measurements.md from the dictionary
-	@$(BIN)/python -m harness.metrics.dictionary > docs/measurements.md
+	@$(BIN)/python -m harness.metrics.dictionary > docs/measurements.md.new
+	@mv docs/measurements.md.new docs/measurements.md
 
 plan: install ## show what is wanted, done and missing; ARGS="study.spaces=[tss] limit=2"
 run: install ## make what is missing

@@ -5,9 +5,9 @@ network says ``softmax(z / T)``. T = 1 is calibrated, T < 1 over-confident. From
 interval, and the share of intervals that hold the true value is printed; 95 % is what they promise.
 """
 
+import argparse
 import sys
 import time
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -64,11 +64,11 @@ def true_values(temperature: float) -> dict[str, float]:
     return dict(zip(MEASUREMENTS, values, strict=True))
 
 
-def covered(temperature: float, n_images: int, truth: dict[str, float]) -> dict[str, np.ndarray]:
+def covered(temperature: float, n_images: int, truth: dict[str, float], n_sets: int) -> dict[str, np.ndarray]:
     """Shares over test sets: pivot interval covers, percentile interval covers, flagged reliable; and the mean bias."""
     rng = np.random.default_rng(1)
     found: dict[str, list[tuple[float, ...]]] = {name: [] for name in MEASUREMENTS}
-    for _ in range(N_TEST_SETS):
+    for _ in range(n_sets):
         logits = draw(n_images, rng)
         labels = (rng.random(n_images)[:, np.newaxis] > softmax(logits).cumsum(axis=1)).sum(axis=1)
         labels = np.minimum(labels, N_CLASSES - 1)  # where the cumulated sum ends a rounding below 1
@@ -85,17 +85,21 @@ def covered(temperature: float, n_images: int, truth: dict[str, float]) -> dict[
     return {name: np.mean(rows, axis=0) for name, rows in found.items()}
 
 
-def main(arguments: Iterable[str]) -> None:
-    sizes = [int(argument) for argument in arguments] or [2000, 8000]
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="+", default=[2000, 8000], help="images of a test set")
+    parser.add_argument("--sets", type=int, default=N_TEST_SETS, help="test sets")
+    arguments = parser.parse_args()
     say = sys.stdout.write
-    say(f"{N_TEST_SETS} test sets, {N_RESAMPLES} resamples of each, {N_CLASSES} classes; intervals at 95 %\n")
+    say(f"{arguments.sets} test sets, {N_RESAMPLES} resamples of each, {N_CLASSES} classes; intervals at 95 %\n")
     say(f"{'T':>5} {'images':>7} {'measurement':<12} {'true':>8} {'pivot':>7} {'percentile':>11} {'reliable':>9}")
     say(f" {'error of estimate':>18} {'bootstrap bias':>15}\n")
     for temperature in (1.0, 0.9, 0.7):
         truth = true_values(temperature)
-        for n_images in sizes:
+        for n_images in arguments.images:
             start = time.perf_counter()
-            for name, (pivot, percentile, reliable, error, bias) in covered(temperature, n_images, truth).items():
+            of_sets = covered(temperature, n_images, truth, arguments.sets)
+            for name, (pivot, percentile, reliable, error, bias) in of_sets.items():
                 say(
                     f"{temperature:>5} {n_images:>7,} {name:<12} {truth[name]:>8.4f} {pivot:>7.0%} {percentile:>11.0%} "
                 )
@@ -105,4 +109,4 @@ def main(arguments: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

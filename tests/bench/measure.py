@@ -4,6 +4,9 @@ Prints tables on standard output and what it is at on standard error; nothing he
 runs on one thread, for the targets are per core; records are read ahead in as many as the table says.
 """
 
+import argparse
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
 from against_libraries import against_libraries
@@ -14,6 +17,15 @@ from growth import growth
 from reading import reading
 from threadpoolctl import threadpool_limits
 from timing import print_machine
+
+TABLES: Mapping[str, Callable[[], None]] = {
+    "sort": against_sort,
+    "libraries": against_libraries,
+    "growth": growth,
+    "families": each_family,
+    "calibrators": each_calibrator,
+    "reading": reading,
+}
 
 
 def free_a_large_array() -> None:
@@ -27,16 +39,15 @@ def free_a_large_array() -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=[*TABLES], help="which tables")
+    chosen = parser.parse_args().tables
     torch.set_num_threads(1)
     free_a_large_array()
     with threadpool_limits(1):
         print_machine()
-        against_sort()
-        against_libraries()
-        growth()
-        each_family()
-        each_calibrator()
-        reading()
+        for name in chosen:
+            TABLES[name]()
 
 
 if __name__ == "__main__":

@@ -115,9 +115,9 @@ def write_store(folder: Path, n_networks: int) -> None:
                 print_progress(f"rows of {n_written * len(N_CLASSES):,} networks")
 
 
-def time_pages(folder: Path, store: Path) -> None:
+def time_pages(folder: Path, store: Path, pages: Sequence[Path]) -> None:
     """Build the report, and print what each page takes."""
-    site = Site(notebooks(), open_store(str(store)), "clean", folder)
+    site = Site(pages, open_store(str(store)), "clean", folder)
     lines, start = [], time.perf_counter()
     for page in site.make():
         lines.append((page.title, f"{time.perf_counter() - start:.1f}", page.fault or ""))
@@ -151,14 +151,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=WHOLE, help="how many networks, on three data sets each")
     parser.add_argument("--folder", type=Path, help="where store and report go and stay; left out, nothing stays")
+    names = [path.stem for path in notebooks()]
+    parser.add_argument("--pages", nargs="+", choices=names, default=names, help="which pages")
     arguments = parser.parse_args()
     print_machine()
     time_matrix()
+    pages = [path for path in notebooks() if path.stem in arguments.pages]
     with contextlib.ExitStack() as stack:
         folder = arguments.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if not (folder / "store").exists():
             write_store(folder / "store", arguments.networks)
-        time_pages(folder / "report", folder / "store")
+        time_pages(folder / "report", folder / "store", pages)
         if arguments.folder:
             sys.stdout.write(f"\nreport: {(folder / 'report' / 'index.html').resolve().as_uri()}\n")
 

@@ -53,6 +53,7 @@ STANDS_FOR = {
     r"sample:8:7": "sample:2:7",  # of the small zoo's four topologies and two sizes
     r"zoo\.train_images=5000": "zoo.train_images=40",
     r"--array=1-8": "--array=1-2",
+    r'PRECISIONS="tf32 bfloat16"': "PRECISIONS=bfloat16",  # TF32 is arithmetic of GPUs
     r"study\.datasets=\[cifar10,cifar100\]": "study.datasets=[digits]",
 }
 # The same in snippets.
@@ -78,6 +79,18 @@ CUT_SHORT = {
     r"^harness zoo train(?!.* limit=)(?!.*zoo\.archs=(0-2|20000))(?!.*(smoothing|crop)=)": ["limit=1", "zoo.epochs=1"],
     r"^harness run study\.families=\[study,intervals,replicates\]$": ["limit=1"],
     r"^jobs/cifar10_zoo\.sh": ["limit=1", "zoo.epochs=1", "study.hps=['01']"],
+}
+# What a target of make is given to be done in seconds.
+MADE_SHORT = {
+    "plan": rf"study.spaces=[tss] archives.tss={{home}}/results/zoo/{ZOO} study.hps=[\'02\']",
+    "docs": "",
+    "bench": "--tables sort",
+    "bench-inference": "--images 2",
+    "bench-scale": "--networks 40",
+    "bench-report": "--networks 12 --pages q3_agreement",
+    "bench-search": "--runs 2 --evaluations 10",
+    "coverage": "--sets 2 --images 100",
+    "precision": "runner=local limit=2 study.spaces=[tss] zoo.spaces=[tss]",
 }
 # Exit codes other than 0 that the page speaks of; after a shown `harness: error:` it is 2.
 ENDS_WITH = {r"zoo\.learning_rate=1e6": 1}
@@ -244,19 +257,39 @@ def check_harness(shell, typed, words):
 
 
 def check_make(shell, typed, words):
-    """The target is there, and what it would run are scripts that are there and commands that compose."""
-    alone = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
-    shown = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, env=alone, capture_output=True, text=True)
-    if shown.returncode:
-        return shown.stderr
-    for line in shown.stdout.splitlines():
-        command = shlex.split(line, comments=True) if line.startswith((".venv/bin/harness ", "jobs/")) else []
-        if command and command[0].startswith("jobs/"):
-            assert (ROOT / command[0]).exists(), line
-        elif command:
-            composes(command[1:])
-        assert all((ROOT / path).exists() for path in re.findall(r"tests/\w+/\w+\.py", line)), line
-    return ""
+    """The target is made, with less to do."""
+    (target,) = [word for word in words[1:] if "=" not in word]
+    settings = [word for word in words[1:] if "=" in word and not word.startswith("ARGS=")]
+    short = [f"ARGS={shell.filled(MADE_SHORT[target])}", f"RESULTS={shell.home / 'made'}", *settings]
+    made = subprocess.run(
+        ["make", target, *short], cwd=ROOT, env=outside(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return made.stdout if made.returncode else ""
+
+
+def check_made_by_ci(shell, typed, words):
+    """What it would run is run by .ci/run: by ``make demo`` or ``make test``."""
+    (target,) = [word for word in words[1:] if "=" not in word]
+    ci = (ROOT / ".ci/run").read_text()
+    by_ci = [line for of in ("demo", "test") if f"make {of} " in ci for line in would_run(of)]
+    return "" if set(would_run(target)) <= set(by_ci) else f"{would_run(target)} is not among {by_ci}"
+
+
+def would_run(*words):
+    shown = subprocess.run(["make", "-nB", *words], cwd=ROOT, env=outside(), capture_output=True, text=True, check=True)
+    return shown.stdout.splitlines()
+
+
+def outside():
+    """The environment without what a make that runs these tests gives to those that they start."""
+    return {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+
+
+def check_chaos(shell, typed, words):
+    """tests/chaos runs the script of the target, with fewer kills."""
+    script = would_run(*words[1:])[-1].split()[1]
+    short = (ROOT / "tests/chaos/test_chaos.py").read_text()
+    return "" if script == "tests/chaos/chaos.py" and 'with_name("chaos.py")' in short else script
 
 
 def check_script(shell, typed, words):
@@ -333,7 +366,9 @@ class Rule:
 
 
 RULES = (
-    Rule(r"make ", "installs packages, then trains, tests or measures for minutes", check_make),
+    Rule(r"make (demo|test|install|check)\b", "what .ci/run runs, these tests among it", check_made_by_ci),
+    Rule(r"make chaos\b", "minutes of kills", check_chaos),
+    Rule(r"make (?!demo|test|install|check|chaos)", "minutes of work", check_make),
     Rule(
         r"jobs/(paper|cifar10_zoo)\.sh|sbatch .*slurm_array", "the checkout's harness, in other processes", check_script
     ),
@@ -379,6 +414,8 @@ def test_every_row_of_the_tables_is_of_use():
     for pattern in SNIPPETS_STAND_FOR:
         assert any(re.search(pattern, text) for text in snippets), pattern
     assert {*DONE_BEFORE, *SAVED_AS.values()} <= set(SESSIONS)
+    for target in MADE_SHORT:
+        assert any(re.match(rf"make {target}\b", text) for text in texts), target
 
 
 @pytest.mark.parametrize(
