@@ -183,7 +183,8 @@ def _running_excess(
     excess = np.empty_like(block)
     excess[:, 0] = 0.0
     np.subtract(block[:, 1:], happened, out=excess[:, 1:])
-    torch.from_numpy(excess).cumsum_(dim=1)
+    for row in torch.from_numpy(excess):  # all at once would start threads, and a process forked later would hang
+        row.cumsum_(dim=0)
     return excess
 
 

@@ -1,5 +1,9 @@
 """Everything binned at once is what the plain functions give, whatever ties, zeros and sizes there are."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -120,3 +124,22 @@ def test_running_excess_of_any_number_of_rows(n_rows):
     excess = binned_rows(block, np.array([row.outcome for row in ranked], dtype=np.uint8)).excess
     for number, row in enumerate(ranked):
         np.testing.assert_allclose(excess[number], row.excess, rtol=1e-12, atol=1e-14)
+
+
+FORKED = """
+import multiprocessing
+import numpy as np
+from harness.metrics import measure
+
+probs = np.random.default_rng(0).dirichlet(np.ones(50), 5000)
+labels = np.zeros(5000, dtype=np.int64)
+whole = measure(probs, labels)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    assert pool.apply_async(measure, (probs, labels)).get(timeout=60) == whole
+"""
+
+
+def test_a_process_forked_after_a_measurement_can_measure():
+    """Threads of torch, were any started, would not be there in the fork, which would wait for them for ever."""
+    alone = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    subprocess.run([sys.executable, "-c", FORKED], env=alone, check=True, timeout=120)
