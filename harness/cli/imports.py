@@ -45,5 +45,5 @@ def _commit(settings: Settings, table: Table, tables: list[pa.Table], origin: st
     print_table(f"imported into {settings.store} as {origin}", columns, rows)
     if len(new) < len(tables):
         say(f"{len(tables) - len(new)} files were there already")
-    next_step(f"{settings.command(f'compare paper {origin}')} sets your own rows against them")
+    next_step(f"{settings.command(f'compare paper {origin}')} sets your own rows of the same networks against them")
     return 0

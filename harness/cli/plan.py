@@ -58,6 +58,11 @@ def print_notes(chosen: Sequence[Selection], settings: Settings) -> None:
                 f"{selection.space}: no record has seed {' or '.join(map(str, lacking))} with hp {hp} "
                 f"({', '.join(datasets)}): study.seeds=[{has}] lists those that they have"
             )
+        for dataset, hp, seed in selection.first_seeds_left_out(settings.study):
+            say(
+                f"{selection.space}: the first record has seed {seed} first ({dataset}, hp {hp}), which study.seeds "
+                f"leaves out: seeds that a record lacks become absent, study.seeds=[{seed}] asks for this one"
+            )
 
 
 def print_counts(made: Plan) -> None:

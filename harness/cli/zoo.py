@@ -203,4 +203,5 @@ def _measuring(settings: Settings) -> str:
     more = [] if set(study.spaces) <= set(settings.zoo_spaces) else [f"study.spaces=[{','.join(settings.zoo_spaces)}]"]
     more += [] if recipe.dataset in study.datasets else [f"study.datasets=[{recipe.dataset}]"]
     more += [] if recipe.hp in study.hps else [f"study.hps=['{recipe.hp}']"]
+    more += [] if set(recipe.seeds) <= set(study.seeds) else [f"study.seeds=[{','.join(map(str, recipe.seeds))}]"]
     return replace(settings, overrides=(*settings.overrides, *more)).command("run")

@@ -130,6 +130,8 @@ def _finding(compared: Sequence[tuple[Population, list[dict[str, object]]]], col
     ]
     does_not = [
         "The noise ceiling is that of the unshifted ranking. Intervals are over images, the same ones under each "
-        "corruption; corrected labels are of fewer images, so theirs has none."
+        "corruption."
     ]
+    if any(str(line["on"]).startswith(_LABELS) for _, lines in compared for line in lines):
+        does_not.append("Corrected labels are of fewer images, so theirs have none over images.")
     return finding(texts, follows, [*does_not, *few_networks([population for population, _ in compared])])

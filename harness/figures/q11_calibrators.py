@@ -17,7 +17,7 @@ from harness.figures.q7_widths import total_width
 from harness.figures.quantity import quantity
 from harness.figures.style import LINE_COLOURS, house_style
 from harness.figures.tables import number_text, with_ends
-from harness.figures.wording import described, few_networks, finding
+from harness.figures.wording import FEWEST, described, few_networks, finding
 from harness.statistics import Estimates, kendall_tau, with_intervals
 from harness.statistics.population import PRE, Population
 
@@ -110,6 +110,8 @@ def _taus_of_gain(population: Population, column: str, calibrator: str) -> Estim
 def _both_taus(values: Float64[np.ndarray, "networks 4"]) -> Float64[np.ndarray, " 2"]:
     """Return them, of columns that are the measurement before and after, accuracy and size."""
     before, after, accuracy, size = values.T
+    if np.count_nonzero(~np.isnan(before - after)) < FEWEST:
+        return np.full(2, np.nan)
     return np.array([kendall_tau(before - after, accuracy), kendall_tau(before - after, size)])
 
 
@@ -167,11 +169,20 @@ def _thirds(population: Population) -> list[Int64[np.ndarray, " n"]]:
     return np.array_split(population.by_accuracy()[::-1], len(_THIRDS))
 
 
+def _of_how_many(compared: _Compared, calibrator: str) -> str:
+    n = np.count_nonzero(~np.isnan(compared.values[:, compared.calibrators.index(calibrator)]))
+    return "" if n == len(compared.population) else f" of {n:,} networks"
+
+
 def _gain_texts(compared: _Compared, column: str) -> Iterator[str]:
     """Yield how what each calibrator takes off goes with each feature, in words."""
     for place, feature in enumerate(_FEATURES):
         taus = {name: with_ends("tau", found, (place,)) for name, found in compared.gains.items()}
-        known = [f"{name} {number_text(line)}" for name, line in taus.items() if not np.isnan(line["tau"])]
+        known = [
+            f"{name} {number_text(line)}{_of_how_many(compared, name)}"
+            for name, line in taus.items()
+            if not np.isnan(line["tau"])
+        ]
         if known:
             yield f"{compared.population.name}: tau of {feature} and what is taken off {column}: {', '.join(known)}"
 

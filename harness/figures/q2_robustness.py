@@ -42,12 +42,14 @@ def robustness(
         as_published: The same networks with isomorphic ones repeated, to draw the published fault beside: the N least
             accurate rows in place of the N most accurate networks.
     """
-    usable = [each for each in populations if len(each) > 1 and len(each.robust.columns) and each.has(column)]
+    usable = [
+        each for each in populations if len(each.by_accuracy()) > 1 and len(each.robust.columns) and each.has(column)
+    ]
     if not usable:
         return missing(
-            f"No two networks with {column} and an accuracy on shifted or attacked images: `harness run "
-            "study.conditions=[unshifted,made_gaussian_noise:3]` measures corrupted images, `harness import robustness "
-            "PATH` takes the published accuracies under attacks and corruptions."
+            f"No two networks with {column}, their accuracy, and an accuracy on shifted or attacked images: "
+            "`harness run study.conditions=[unshifted,made_gaussian_noise:3]` measures corrupted images, "
+            "`harness import robustness PATH` takes the published accuracies under attacks and corruptions."
         )
     faulty = {each.name: each for each in as_published}
     curves = [(each, _curves(each, column, _chosen(each, conditions))) for each in usable]
@@ -120,13 +122,17 @@ def _draw_fault(axes: Axes, population: Population, column: str, colours: Mappin
 
 
 def _finding(curves: Sequence[tuple[Population, pd.DataFrame]], faulty: dict[str, Population], column: str) -> Note:
-    lines = [f"Below 0: the more accurate a network is under it, the smaller its {column}."]
+    lines = [] if column == "acc" else [f"Below 0: the more accurate a network is under it, the smaller its {column}."]
     for population, table in curves:
         lines.append(described(population))
         for condition, of_condition in table.groupby("condition", sort=False):
-            few_and_all = of_condition.iloc[[0, -1]].to_dict("records")
-            ends = [f"{number_text(line)}, n = {line['most accurate']:,}," for line in few_and_all]
-            lines.append(f"{condition} and {column}: {ends[0]} among the most accurate; {ends[1]} over all")
+            *few, whole = of_condition.to_dict("records")
+            ends = [f"{number_text(few[0])}, n = {few[0]['most accurate']:,}, among the most accurate"] if few else []
+            ends.append(f"{number_text(whole)}, n = {whole['most accurate']:,}, over all")
+            lines.append(f"{condition} and {column}: {'; '.join(ends)}")
+    if column == "acc":
+        follows = ["Where tau is near 1, accuracy on these images says no more than accuracy on the unshifted ones."]
+        return finding(lines, follows, few_networks([population for population, _ in curves]))
     follows = [
         "Robustness stands in for calibration only where a curve is far from 0 at its left end, among networks that "
         "one would use. A tau over all networks mostly says that networks which learned nothing are neither robust nor "

@@ -19,7 +19,7 @@ from harness.figures.panels import population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import SPACE_COLOURS, house_style
 from harness.figures.tables import table_of
-from harness.figures.trends import draw_medians, tau_lines, trend_sentences
+from harness.figures.trends import FEWEST_ALIKE, draw_medians, tau_lines, trend_sentences
 from harness.figures.wording import described, few_networks, finding
 from harness.statistics.population import Population
 
@@ -83,7 +83,8 @@ def _draw(axes: Axes, x: Float64[np.ndarray, " networks"], population: Populatio
 def _finding(usable: Sequence[Population], table: pd.DataFrame, *, as_published: bool) -> Note:
     lines = [*map(described, usable), *trend_sentences(table)]
     does_not = [
-        "More kernel parameters also mean higher accuracy: the second number compares networks of like accuracy."
+        "Where kernel parameters go with accuracy too, a tau with the error may be that of accuracy: the second number "
+        f"compares networks of like accuracy, and takes {FEWEST_ALIKE} networks."
     ]
     if as_published:
         does_not.append(

@@ -17,7 +17,7 @@ from harness.figures.panels import panel_grid, population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import PHASE_COLOURS, PHASE_LABELS, house_style
 from harness.figures.tables import table_of
-from harness.figures.trends import draw_medians, tau_lines, trend_sentences
+from harness.figures.trends import FEWEST_ALIKE, draw_medians, tau_lines, trend_sentences
 from harness.figures.wording import described, few_networks, finding
 from harness.statistics import few_resamples_interval
 from harness.statistics.population import POST, PRE, Population
@@ -71,8 +71,8 @@ def _width_figure(usable: Sequence[Population], column: str) -> Figure:
 def _width_finding(usable: Sequence[Population], table: pd.DataFrame, column: str) -> Note:
     lines = [*map(described, usable), *trend_sentences(table)]
     does_not = [
-        "Wider networks are also more accurate, so a tau with the error may be that of accuracy: the second number "
-        "compares networks of one tenth of the accuracies alone.",
+        "Where total width goes with accuracy too, a tau with the error may be that of accuracy: the second number "
+        f"compares networks of one tenth of the accuracies alone, and takes {FEWEST_ALIKE} networks.",
         *few_networks(usable),
     ]
     return finding(lines, [f"The line in the figure is the median {column} of networks of like width."], does_not)

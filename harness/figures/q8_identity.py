@@ -58,6 +58,7 @@ class _Looked(NamedTuple):
 
     Attributes:
         population: The networks.
+        n: Of how many of them all measurements and the gap are known.
         metrics: The measurements.
         found: A row per measurement: the numbers of :data:`_OF_EACH`, then the tau with each measurement at equal gap.
         medians: Median over pairs of measurements of tau, and of tau at equal gap.
@@ -65,6 +66,7 @@ class _Looked(NamedTuple):
     """
 
     population: Population
+    n: int
     metrics: tuple[str, ...]
     found: Estimates
     medians: Estimates
@@ -74,7 +76,7 @@ class _Looked(NamedTuple):
         """Yield the lines of the table: each number of each measurement, and its noise ceiling."""
         for i, metric in enumerate(self.metrics):
             line: dict[str, object] = {"networks": self.population.name, "measurement": metric}
-            line |= {"n": len(self.population)}
+            line |= {"n": self.n}
             for j, name in enumerate(_OF_EACH):
                 yield line | {"number": name} | with_ends("value", self.found, (i, j))
             yield line | {"number": "noise ceiling", "value": self.ceiling[i]}
@@ -118,12 +120,13 @@ def _look(population: Population, calibrator: str) -> _Looked | None:
     columns = [(calibrator, name) for name in (*metrics, *_BESIDE)]
     values, resamples = population.matrix(columns), population.resample_tensor(columns)
     n = len(metrics)
-    if n < 2 or np.count_nonzero(~np.isnan(confidence_gap(*values[:, n : n + 3].T))) < 3:
+    n_known = len(_with_what_it_stands_for(values, n))
+    if n < 2 or n_known < 3:
         return None
     found = with_intervals(lambda some: _numbers(some, n), values, resamples, is_sample=population.is_sample)
     medians = with_intervals(lambda some: _medians(some, n), values, resamples, is_sample=population.is_sample)
     ceiling = [noise_ceiling(population.of_resamples(name, calibrator)) for name in metrics]
-    return _Looked(population, metrics, found, medians, np.array(ceiling))
+    return _Looked(population, n_known, metrics, found, medians, np.array(ceiling))
 
 
 def _numbers(
@@ -149,10 +152,11 @@ def _with_what_it_stands_for(
     values: Float64[np.ndarray, "networks columns"], n_metrics: int
 ) -> Float64[np.ndarray, "known columns_beside"]:
     """Return the measurements and :data:`_STANDS_FOR`, of networks of which all measurements and the gap are known."""
-    right, sure, unsure, likelihood, brier, whole, gained = values.T[n_metrics:]
+    metrics, (right, sure, unsure, likelihood, brier, whole, gained) = values[:, :n_metrics], values.T[n_metrics:]
     gap = confidence_gap(right, sure, unsure)
-    known = ~np.isnan(np.column_stack([values[:, :n_metrics], gap])).any(axis=1)  # as partial tau wants it
-    return np.column_stack([values[:, :n_metrics], gap, likelihood, brier, gained, whole - gained])[known]
+    measured = metrics[:, ~np.isnan(metrics).all(axis=0)]  # on resamples a measurement may be missing altogether
+    known = ~np.isnan(np.column_stack([measured, gap])).any(axis=1)  # as partial tau wants it
+    return np.column_stack([metrics, gap, likelihood, brier, gained, whole - gained])[known]
 
 
 def _median_of_others(taus: Float64[np.ndarray, "metrics metrics"], i: int) -> float:

@@ -22,15 +22,12 @@ from harness.figures.note import Note
 from harness.figures.panels import panel_grid, population_title
 from harness.figures.style import LINE_COLOURS, house_style
 from harness.figures.tables import number_text, table_of, with_ends
-from harness.figures.wording import described, few_networks, finding
+from harness.figures.wording import FEWEST, described, few_networks, finding
 from harness.statistics import Estimates, kendall_taus, noise_ceiling, with_intervals
 from harness.statistics.population import PRE, Population
 
 NOISE_COLUMNS = ("acc", "NLL", "ECE_15", "KSCE", "cwCE_15", "MMCE")
 """Measurements whose rankings are looked at."""
-
-_FEWEST = 5
-"""Of fewer networks a tau says nothing."""
 
 _ENDS = ("low (images)", "high (images)")
 _SOURCES = ("other images", "other isomorph", "other seed")
@@ -83,7 +80,7 @@ def _repeated(group: Sequence[Population], calibrator: str) -> Iterator[_Repeate
         found = [_images(largest, column, calibrator), _isomorphs(largest, column, calibrator)]
         found.append(_seeds(group, column, calibrator))
         for source, (tau, n) in zip(_SOURCES, found, strict=True):
-            if not np.isnan(tau.value) and n >= _FEWEST:
+            if not np.isnan(tau.value) and n >= FEWEST:
                 yield _Repeated(source, column, tau, n)
 
 
@@ -109,7 +106,10 @@ def _isomorphs(population: Population, column: str, calibrator: str) -> tuple[Es
 
 
 def _seeds(group: Sequence[Population], column: str, calibrator: str) -> tuple[Estimates, int]:
-    """Return the mean tau of two seeds over the networks of both, and the number of these that is smallest."""
+    """Return the mean tau of two seeds over the networks of both, and the number of these that is smallest.
+
+    Seeds that share too few networks are not compared.
+    """
     index = functools.reduce(pd.Index.union, (each.networks.index for each in group))
     n_resamples = min(each.of_resamples(column, calibrator).shape[1] for each in group)
     values = np.full((len(index), len(group)), np.nan)
@@ -120,16 +120,20 @@ def _seeds(group: Sequence[Population], column: str, calibrator: str) -> tuple[E
         resamples[places, i] = each.of_resamples(column, calibrator)[:, :n_resamples]
     is_sample = any(each.is_sample for each in group)
     known = ~np.isnan(values)
+    shared = {pair: int(np.sum(known[:, pair].all(axis=1))) for pair in combinations(range(len(group)), 2)}
+    pairs = [pair for pair, n in shared.items() if n >= FEWEST]
     of_several = known.sum(axis=1) > 1
-    values, resamples, known = values[of_several], resamples[of_several], known[of_several]
-    shared = [int(np.count_nonzero(known[:, i] & known[:, j])) for i, j in combinations(range(len(group)), 2)]
-    shared = [n for n in shared if n > 1]
-    return with_intervals(_mean_tau, values, resamples, is_sample=is_sample), min(shared, default=0)
+    found = with_intervals(
+        functools.partial(_mean_tau, pairs=pairs), values[of_several], resamples[of_several], is_sample=is_sample
+    )
+    return found, min((shared[pair] for pair in pairs), default=0)
 
 
-def _mean_tau(values: Float64[np.ndarray, "networks columns"]) -> Float64[np.ndarray, ""]:
-    """Return the mean tau-b of two columns, over the pairs of which it is defined."""
-    taus = kendall_taus(values, np.array([*combinations(range(values.shape[1]), 2)], dtype=np.int64).reshape(-1, 2))
+def _mean_tau(
+    values: Float64[np.ndarray, "networks columns"], pairs: Sequence[tuple[int, int]] = ((0, 1),)
+) -> Float64[np.ndarray, ""]:
+    """Return the mean tau-b of pairs of columns, over those of which it is defined."""
+    taus = kendall_taus(values, np.array(pairs, dtype=np.int64).reshape(-1, 2))
     return np.array(np.nan if np.isnan(taus).all() else np.nanmean(taus))
 
 
@@ -173,19 +177,23 @@ def _finding(looked: Sequence[tuple[Population, list[_Repeated]]]) -> Note:
             if of_source:
                 shown = ", ".join(f"{each.column} {number_text(each.line)}" for each in of_source)
                 lines.append(f"{population.name}, {source} (n = {max(each.n for each in of_source):,}): {shown}")
-    absent = sorted(
-        {source for source in _SOURCES for _, found in looked if source not in {each.source for each in found}}
-    )
+    absent = [
+        f"{source} of {population.name}"
+        for population, found in looked
+        for source in _SOURCES
+        if source not in {each.source for each in found}
+    ]
     follows = [
         "Two rankings that disagree no more than these may be the same ranking. Another seed changes training and is "
-        "the most that one network can tell; another isomorph is another training of the same function."
+        "the most that one network can tell; another isomorph is another training of nearly always the same function."
     ]
     does_not = [
         "A ranking that repeats on other images need not repeat with another seed: the first says nothing of it."
     ]
     if absent:
         does_not.append(
-            f"Nothing is known of: {', '.join(absent)}. `study.families=[study,replicates]` measures other images, "
+            f"Nothing is known of {', '.join(absent)}, for want of {FEWEST} networks with both. "
+            "`study.families=[study,replicates]` measures other images, "
             "`study.seeds=[777,888]` other seeds, `study.archs=all` isomorphic networks."
         )
     return finding(lines, follows, [*does_not, *few_networks([population for population, _ in looked])])

@@ -17,6 +17,8 @@ ALL, ALIKE = "all", "of like accuracy"
 _PLACES = 12
 _FEWEST = 5
 _TENTHS = 10
+FEWEST_ALIKE = _TENTHS * _FEWEST
+"""Of fewer networks there is no tau at like accuracy."""
 
 
 def draw_medians(axes: Axes, x: Float64[np.ndarray, " n"], y: Float64[np.ndarray, " n"]) -> None:
@@ -88,7 +90,7 @@ def tau_at_like_accuracy(
         second: The other.
     """
     known = np.flatnonzero(~np.isnan(accuracy))
-    if len(known) < _TENTHS * _FEWEST:
+    if len(known) < FEWEST_ALIKE:
         return np.nan
     tenths = _groups(accuracy[known], _TENTHS)
     taus = [kendall_tau(first[known[tenth]], second[known[tenth]]) for tenth in tenths]

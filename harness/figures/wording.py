@@ -6,6 +6,9 @@ from harness.figures.note import Note
 from harness.figures.style import networks
 from harness.statistics.population import Population
 
+FEWEST = 5
+"""Of fewer networks a tau says nothing."""
+
 SYNTHETIC = "synthetic"
 """How the names of archives begin whose networks were never trained."""
 

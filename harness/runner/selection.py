@@ -83,6 +83,11 @@ class Selection:
                 datasets.setdefault((hp, lacking, held), []).append(dataset)
         return [LackingSeeds(tuple(names), *found) for found, names in datasets.items()]
 
+    def first_seeds_left_out(self, study: Study) -> list[tuple[str, str, int]]:
+        """Return (dataset, hp, seed) of first seeds that are not listed, where no index tells what others there are."""
+        firsts = [(*pair, self.first_seeds[pair]) for pair in self._wanted(study) if pair not in self.seeds]
+        return [(dataset, hp, seed) for dataset, hp, seed in firsts if seed not in study.seeds]
+
     def _wanted(self, study: Study) -> list[tuple[str, str]]:
         """Return the (dataset, hp) that a study wants and its records list."""
         pairs = [(dataset, hp) for hp in self.hps for dataset in study.datasets]

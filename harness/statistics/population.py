@@ -81,11 +81,11 @@ class Population:
         return np.stack([self.values(column, calibrator) for calibrator, column in columns], axis=1)
 
     def resample_tensor(self, columns: Sequence[Column]) -> Float64[np.ndarray, "networks columns n_resamples"]:
-        """Return several measurements on the resamples of the images, NaN of those that lack them."""
+        """Return several measurements on the resamples of the images that all have, NaN of those that lack them."""
         each = [self.of_resamples(column, calibrator) for calibrator, column in columns]
-        n_resamples = max((values.shape[1] for values in each), default=0)
+        n_resamples = min((values.shape[1] for values in each if values.shape[1]), default=0)
         unknown = np.full((len(self), n_resamples), np.nan)
-        return np.stack([values if values.shape[1] else unknown for values in each], axis=1)
+        return np.stack([values[:, :n_resamples] if values.shape[1] else unknown for values in each], axis=1)
 
     def chosen(self, rows: Bool[np.ndarray, " networks"] | Int64[np.ndarray, " n_chosen"]) -> "Population":
         """Return some of the networks, by a mask or by their places."""

@@ -19,6 +19,7 @@ N_NETWORK_RESAMPLES = 50
 """Resamples of the networks, where these are a sample."""
 
 _MOST_VALUES = 1 << 24
+_NO_SPREAD = 1e-12
 
 
 class Interval(NamedTuple):
@@ -143,7 +144,7 @@ def with_intervals(
     if not is_sample or not len(values):
         return Estimates(value, images, _no_interval(value.shape))
     drawn = [statistic(values[draw]) for draw in _network_draws(len(values))]
-    return Estimates(value, images, few_resamples_interval(value, np.stack(drawn, axis=-1)))
+    return Estimates(value, images, _of_draws(value, np.stack(drawn, axis=-1)))
 
 
 def noise_ceiling(resamples: Float64[np.ndarray, "networks n_resamples"]) -> float:
@@ -168,13 +169,21 @@ def noise_ceiling(resamples: Float64[np.ndarray, "networks n_resamples"]) -> flo
 def over_networks(values: Float64[np.ndarray, "networks columns"], *, seed: int = 0) -> Interval:
     """Return intervals of tau-b of every two columns over resamples of the networks, for sets that are a sample.
 
+    There is none where tau is the same in all resamples, as it is where it is 1: they cannot tell how sure it is.
+
     Args:
         values: A row per network, a column per measurement; NaN where there is no value.
         seed: Seed of the draws.
     """
     pairs = _pairs(values.shape[1])
     resamples = _taus_of_layers(np.moveaxis(values[_network_draws(len(values), seed)], 0, 2), pairs)
-    return few_resamples_interval(_matrix(kendall_taus(values, pairs), pairs), _matrix(resamples, pairs))
+    return _of_draws(_matrix(kendall_taus(values, pairs), pairs), _matrix(resamples, pairs))
+
+
+def _of_draws(estimate: Float64[np.ndarray, "*shape"], drawn: Float64[np.ndarray, "*shape n_draws"]) -> Interval:
+    """Return intervals over resamples of the networks, none where all of these give the same."""
+    all_agree = np.ptp(drawn, axis=-1) < _NO_SPREAD
+    return Interval(*(np.where(all_agree, np.nan, part) for part in few_resamples_interval(estimate, drawn)))
 
 
 def _network_draws(n: int, seed: int = 0) -> Integer[np.ndarray, "draws n"]:

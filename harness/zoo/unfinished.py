@@ -1,17 +1,18 @@
 """Finished trainings of an architecture whose other seeds are still to be trained.
 
 A record holds all seeds of its architecture, so each training but the last waits in a file of the folder ``unfinished``
-of the archive; a zoo that was killed goes on with the next seed. They are numpy archives, not pickles.
+of the archive; a zoo that was killed goes on with the next seed. A file is a numpy archive, not a pickle, and the
+SHA-256 of it.
 """
 
-import contextlib
+import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from harness.errors import DataError
 UNFINISHED_FOLDER = "unfinished"
 
 _FACTS = "facts"
+_INDEX = "arch_index"
 _WEIGHT = "weight:"
 
 
@@ -43,12 +45,13 @@ def keep_trial(folder: Path, arch_index: int, trial: NewTrial) -> None:
         DataError: It cannot be written.
     """
     path = unfinished_path(folder, arch_index, trial.seed)
-    arrays: dict[str, Any] = {_FACTS: np.array(json.dumps(asdict(replace(trial, weights=None))))}
+    facts = {_INDEX: arch_index, **asdict(replace(trial, weights=None))}
+    arrays: dict[str, Any] = {_FACTS: np.array(json.dumps(facts))}
     arrays |= {f"{_WEIGHT}{name}": tensor.cpu().numpy() for name, tensor in (trial.weights or {}).items()}
     content = BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     try:
-        write_file(path, content.getvalue())
+        write_file(path, content.getvalue() + _seal(content.getvalue()))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error}") from error
 
@@ -60,33 +63,44 @@ def kept_trial(folder: Path, arch_index: int, seed: int) -> NewTrial | None:
         DataError: The file is damaged, or is not what its name says.
     """
     path = unfinished_path(folder, arch_index, seed)
-    if not path.exists():
-        return None
     try:
-        if not is_zipfile(path):
-            raise ValueError("it is no numpy archive")
-        with np.load(path, allow_pickle=False) as arrays:
+        content = path.read_bytes()
+        sealed, seal = content[: -hashlib.sha256().digest_size], content[-hashlib.sha256().digest_size :]
+        if _seal(sealed) != seal:
+            raise ValueError("its contents are not those that were written")
+        with np.load(BytesIO(sealed), allow_pickle=False) as arrays:
             weights = OrderedDict(
                 (name.removeprefix(_WEIGHT), torch.from_numpy(arrays[name])) for name in arrays if name != _FACTS
             )
             facts: dict[str, Any] = json.loads(arrays[_FACTS].item())
-        for name in ("train_accuracies", "train_losses"):
-            facts[name] = tuple(facts[name])
-        trial = NewTrial(**{**facts, "weights": weights})
-        if trial.seed != seed:
-            raise ValueError(f"it is of seed {trial.seed}")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        found = (facts.pop(_INDEX), facts["seed"])
+        if found != (arch_index, seed):
+            raise ValueError(f"it is of architecture {found[0]}, seed {found[1]}")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: expected a training that waits for those of other seeds ({error}); remove it, and that seed is "
             "trained again"
         ) from error
-    return trial
+    for name in ("train_accuracies", "train_losses"):
+        facts[name] = tuple(facts[name])
+    return NewTrial(**{**facts, "weights": weights})
 
 
 def forget_trials(folder: Path, arch_index: int) -> None:
-    """Remove the finished trainings of an architecture, which its record holds now, and the folder after the last."""
-    waiting = folder / UNFINISHED_FOLDER
-    for path in waiting.glob(f"{arch_index:06d}-*.npz"):
+    """Remove the finished trainings of an architecture, which its record holds now."""
+    for path in (folder / UNFINISHED_FOLDER).glob(f"{arch_index:06d}-*.npz"):
         path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # others wait in it, or there is none
-        waiting.rmdir()
+
+
+def forget_recorded(folder: Path, held: Container[int]) -> None:
+    """Remove the finished trainings of architectures that have a record, left by who was killed after writing it."""
+    for path in (folder / UNFINISHED_FOLDER).glob("*-*.npz"):
+        index = path.name.partition("-")[0]
+        if index.isdecimal() and int(index) in held:
+            path.unlink(missing_ok=True)
+
+
+def _seal(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -16,7 +16,7 @@ from harness.spaces import Features
 from harness.zoo.diverged import DivergedNote, read_notes, remove_note, write_note
 from harness.zoo.recipe import Recipe
 from harness.zoo.training import initialised, train_network
-from harness.zoo.unfinished import forget_trials, keep_trial, kept_trial, unfinished_path
+from harness.zoo.unfinished import forget_recorded, forget_trials, keep_trial, kept_trial, unfinished_path
 
 _TEST = "ori-test"
 _EVAL_BATCH = 500
@@ -79,13 +79,14 @@ def missing_seeds(folder: Path, recipe: Recipe, space: str, arch_index: int) -> 
 
 
 def prepare_archive(folder: Path, space: str) -> None:
-    """Make the folder of an archive of the zoo, with its meta file, if there is none.
+    """Make the folder of an archive of the zoo, with its meta file, if there is none; else tidy what a kill left in it.
 
     Raises:
         DataError: It cannot be written.
     """
     if not (folder / META_FILE).exists():
         write_meta(folder, space)
+    forget_recorded(folder, set(open_archive(folder, space).held))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,19 @@ def test_the_next_step_that_it_names_works(train, capsys):
     assert "accuracy gate: 3 pass" in capsys.readouterr().out
 
 
+def test_the_next_step_asks_for_the_seeds_of_the_zoo(train, capsys):
+    _, out, _ = train(*SMALL, "zoo.seeds=[5]")
+    command = shlex.split(re.search(r"next: `harness (run .*)` measures", out)[1])
+    assert "study.seeds=[5]" in command
+    assert main([word for word in command if word != "study.seeds=[5]"]) == 0
+    out = capsys.readouterr().out
+    assert "sss: the first record has seed 5 first (digits, hp 01), which study.seeds leaves out" in out
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "leaves out" not in out
+    assert re.search(r"sss +digits +clean +3 +3 +0 +0 +0", out)
+
+
 @pytest.mark.parametrize(
     ("archs", "expected"),
     [("sample:2:3", 2), ("representatives", 3), ("all", 3), ("1,5", 2), ("5-9", 3), ("sample", 3)],
@@ -199,7 +212,7 @@ def test_a_killed_training_goes_on_with_the_next_seed(train, tmp_path):
     code, out, _ = train(*more, f"results={tmp_path / 'killed'}")
     assert (code, f"training 1 architecture, {4 - len(waiting)} network" in out) == (0, True), out
     assert f"trained {4 - len(waiting)} network" in out, out
-    assert not list(tmp_path.glob("killed/zoo/zoo-*/unfinished"))
+    assert not list(tmp_path.glob("killed/zoo/zoo-*/unfinished/*"))
     train(*more, f"results={tmp_path / 'whole'}")
     resumed, whole = (archives(tmp_path / name)["sss"].record(0) for name in ("killed", "whole"))
     assert resumed.seeds == whole.seeds == {("digits", "01"): (1, 2, 3, 4)}

@@ -83,7 +83,6 @@ CUT_SHORT = {
 # What a target of make is given to be done in seconds.
 MADE_SHORT = {
     "plan": rf"study.spaces=[tss] archives.tss={{home}}/results/zoo/{ZOO} study.hps=[\'02\']",
-    "docs": "",
     "bench": "--tables sort",
     "bench-inference": "--images 2",
     "bench-scale": "--networks 40",
@@ -257,10 +256,12 @@ def check_harness(shell, typed, words):
 
 
 def check_make(shell, typed, words):
-    """The target is made, with less to do."""
+    """The target is made, with less to do: what the page gives it comes first, what cuts it short behind."""
     (target,) = [word for word in words[1:] if "=" not in word]
-    settings = [word for word in words[1:] if "=" in word and not word.startswith("ARGS=")]
-    short = [f"ARGS={shell.filled(MADE_SHORT[target])}", f"RESULTS={shell.home / 'made'}", *settings]
+    given = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+    own = replaced(given.pop("ARGS", ""), SETTINGS_STAND_FOR)
+    settings = [f"{name}={value}" for name, value in given.items()]
+    short = [f"ARGS={own} {shell.filled(MADE_SHORT[target])}", f"RESULTS={shell.home / 'made'}", *settings]
     made = subprocess.run(
         ["make", target, *short], cwd=ROOT, env=outside(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -268,7 +269,7 @@ def check_make(shell, typed, words):
 
 
 def check_made_by_ci(shell, typed, words):
-    """What it would run is run by .ci/run: by ``make demo`` or ``make test``."""
+    """What it would run is run by .ci/run: by ``make demo`` or ``make test``; so it is given nothing."""
     (target,) = [word for word in words[1:] if "=" not in word]
     ci = (ROOT / ".ci/run").read_text()
     by_ci = [line for of in ("demo", "test") if f"make {of} " in ci for line in would_run(of)]
@@ -286,10 +287,21 @@ def outside():
 
 
 def check_chaos(shell, typed, words):
-    """tests/chaos runs the script of the target, with fewer kills."""
-    script = would_run(*words[1:])[-1].split()[1]
+    """tests/chaos runs the script of the target, with fewer kills than the page; its words are those that it takes."""
+    script = would_run(*words[1:])[-1].split()[1:]
     short = (ROOT / "tests/chaos/test_chaos.py").read_text()
-    return "" if script == "tests/chaos/chaos.py" and 'with_name("chaos.py")' in short else script
+    if script[0] != "tests/chaos/chaos.py" or 'with_name("chaos.py")' not in short:
+        return f"{script} is not run by tests/chaos"
+    tried = subprocess.run([sys.executable, *script, "--kills", "none"], cwd=ROOT, capture_output=True, text=True)
+    return "" if "argument --kills: invalid int value: 'none'" in tried.stderr else tried.stderr
+
+
+def check_docs(shell, typed, words):
+    """What it would write into the checkout is there already."""
+    (command, moved) = would_run("docs")[-2:]
+    written = subprocess.run([sys.executable, *command.split()[1:-2]], cwd=ROOT, capture_output=True, text=True)
+    page = ROOT / moved.split()[-1]
+    return "" if written.stdout == page.read_text() else f"{page} is not what {command} writes\n{written.stderr}"
 
 
 def check_script(shell, typed, words):
@@ -368,7 +380,8 @@ class Rule:
 RULES = (
     Rule(r"make (demo|test|install|check)\b", "what .ci/run runs, these tests among it", check_made_by_ci),
     Rule(r"make chaos\b", "minutes of kills", check_chaos),
-    Rule(r"make (?!demo|test|install|check|chaos)", "minutes of work", check_make),
+    Rule(r"make docs\b", "writes into the checkout, which other tests read", check_docs),
+    Rule(r"make (?!demo|test|install|check|chaos|docs)", "minutes of work", check_make),
     Rule(
         r"jobs/(paper|cifar10_zoo)\.sh|sbatch .*slurm_array", "the checkout's harness, in other processes", check_script
     ),

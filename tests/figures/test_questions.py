@@ -45,9 +45,19 @@ QUESTIONS = {
     "top": top_networks,
     "identity": why_metrics_agree,
     "noise": lambda populations: ranking_noise([populations, populations]),
-    "shift": lambda populations: rank_survival(populations, {"fog:3": populations}),
+    "shift": lambda populations: rank_survival(populations, {"fog:3": [*map(shifted, populations)]}),
     "calibrators": calibrators_compared,
 }
+
+
+def shifted(population):
+    """The population with somewhat other errors, as on other images."""
+    if not population.has("ECE_15"):
+        return population
+    errors = population.values("ECE_15") + 0.05 * np.sin(population.networks.index.to_numpy())
+    return with_values(population, "ECE_15", errors)
+
+
 UNIFORM = [0, 4681, 9362, 14043, 18724, 23405, 28086, 32767]
 
 
@@ -502,7 +512,7 @@ def test_noise_of_images_seeds_and_isomorphs_by_hand(make):
 
 def test_what_noise_is_not_known_is_said(make):
     text = ranking_noise([[make.population()]]).finding.text
-    assert "Nothing is known of: other isomorph, other seed." in text
+    assert "Nothing is known of other isomorph of tss on cifar10, other seed of tss on cifar10, for want of" in text
 
 
 def test_survival_is_joined_by_network_and_of_the_same_place(make):
@@ -548,3 +558,40 @@ def test_the_best_calibrator_of_each_network_is_counted(make):
     assert table.loc[PRE, "best for (%)"] == pytest.approx(100 * 3 / 9)
     assert table.loc[POST, "worse than none (%)"] == pytest.approx(100 * 3 / 9)
     assert table.loc[PRE, "median"] == pytest.approx(np.median(before))
+
+
+def test_a_measurement_without_resamples_leaves_the_others_their_intervals(make):
+    population = make.population(n=40)
+    resamples = {key: values for key, values in population.resamples.items() if key != (PRE, "cwACE_15")}
+    table = why_metrics_agree([dataclasses.replace(population, resamples=resamples)]).table
+    known = table[table["number"] == "tau with NLL"].set_index("measurement")["low (images)"].notna()
+    assert not known.pop("cwACE_15")
+    assert known.all()
+
+
+def test_the_number_of_networks_is_that_of_those_that_are_compared(make):
+    population = make.population(n=40)
+    few = with_values(population, "KSCE", np.where(np.arange(40) < 10, population.values("KSCE"), np.nan))
+    assert set(why_metrics_agree([few]).table["n"]) == {10}
+
+
+def test_gains_of_a_handful_of_networks_are_not_told(make):
+    population = make.population(n=40)
+    few = with_values(population, "NLL", np.where(np.arange(40) < 4, 0.1, np.nan), POST)
+    answer = calibrators_compared([few])
+    assert "is taken off NLL" not in answer.finding.text
+    assert np.isnan(answer.table.set_index("calibrator").loc["temperature", "tau of gain and accuracy"])
+    some = with_values(population, "NLL", np.where(np.arange(40) < 20, population.values("NLL", POST), np.nan), POST)
+    assert re.search(r"is taken off NLL: temperature .* of 20 networks", calibrators_compared([some]).finding.text)
+
+
+def test_seeds_that_share_too_few_networks_do_not_hide_the_others(make):
+    first, second = make.population(n=40), make.population(n=40)
+    third = first.chosen(np.arange(3))
+    table = ranking_noise([[first], [second], [third]]).table
+    assert table[table["source"] == "other seed"]["n"].tolist() == [40] * 6
+
+
+def test_robustness_without_accuracies_is_missing(make):
+    population = with_values(make.population(n=10), "acc", np.nan)
+    assert "`harness run" in robustness([population]).figure.text

@@ -136,6 +136,14 @@ def test_intervals_over_networks_hold_the_tau_of_the_space():
     assert np.mean(held) >= 0.83
 
 
+def test_resamples_of_networks_that_all_agree_tell_nothing():
+    same = np.stack([np.arange(8.0)] * 2, axis=1)
+    assert np.isnan(over_networks(same).low).all()
+    found = with_intervals(lambda some: kendall_matrix(some)[0, 1:], same, np.empty((8, 2, 0)), is_sample=True)
+    assert found.value.tolist() == [1]
+    assert np.isnan(found.networks.high).all()
+
+
 def test_intervals_over_networks_are_those_of_scipy():
     rng = np.random.default_rng(3)
     first = rng.normal(size=60)

@@ -1,6 +1,7 @@
 """The zoo: what it samples, that the official API reads it, what its name follows, and what diverges."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import nats_bench
@@ -266,15 +267,44 @@ def test_a_training_that_waits_for_other_seeds_is_what_it_was(recipe, tmp_path):
     assert missing_seeds(folder, replace(quick, every_seed=True), "sss", 5) == [888]
     assert missing_records(folder, "sss", [5]) == [("sss", 5)]
 
-    path = folder / "unfinished" / "000005-777.npz"
-    path.with_name("000005-888.npz").write_bytes(path.read_bytes())
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    path.with_name("000005-999.npz").write_text("junk")
-    for seed, reason in ((777, "CRC"), (888, "it is of seed 777"), (999, "it is no numpy archive")):
-        with pytest.raises(DataError, match=rf"unfinished/000005-{seed}.npz: .*{reason}.*; remove it"):
-            kept_trial(folder, 5, seed)
+
+def test_a_damaged_or_misplaced_training_that_waits_is_named(recipe, tmp_path):
+    trial = NewTrial(
+        dataset="digits", seed=777, num_classes=10, parameters=1, multiply_adds=1, train_accuracies=(0.1,),
+        train_losses=(2.0,), accuracies={}, losses={}, train_time_s=1.0, eval_time_s=1.0, latency_s=1.0,
+        weights={"classifier.weight": torch.arange(8.0)},
+    )  # fmt: skip
+    keep_trial(tmp_path, 5, trial)
+    path = tmp_path / "unfinished" / "000005-777.npz"
+    content = path.read_bytes()
+    path.with_name("000005-888.npz").write_bytes(content)
+    path.with_name("000006-777.npz").write_bytes(content)
+    for index, seed in ((5, 888), (6, 777)):
+        with pytest.raises(DataError, match=r"npz: .*\(it is of architecture 5, seed 777\); remove it"):
+            kept_trial(tmp_path, index, seed)
+    flips = np.random.default_rng(0).integers(8 * len(content), size=300)
+    for damaged in (b"", content[:-1], b"junk", *(flipped(content, bit) for bit in flips)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"000005-777.npz: .*not those that were written\); remove it"):
+            kept_trial(tmp_path, 5, 777)
+
+
+def flipped(content, bit):
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_what_a_kill_left_of_recorded_architectures_is_removed(zoo_root, recipe, tmp_path):
+    folder = shutil.copytree(archive_folder(zoo_root, recipe, "tss", Library()), tmp_path / "zoo")
+    (folder / "unfinished").mkdir(exist_ok=True)
+    held = open_archive(folder).held[0]
+    left, waiting = (folder / "unfinished" / f"{index:06d}-777.npz" for index in (held, 15624))
+    for path in (left, waiting):
+        path.write_text("")
+    prepare_archive(folder, "tss")
+    assert not left.exists()
+    assert waiting.exists()
 
 
 def test_killed_between_the_note_and_the_record_the_record_is_missing(diverging):
