@@ -58,6 +58,7 @@ STANDS_FOR = {
 }
 # The same in snippets.
 SNIPPETS_STAND_FOR = {
+    r'hp="12"': 'hp="02"',
     r"/data/": "{home}/data/",
     r'published\(space="tss", dataset="cifar10"\)': 'published(space="tss", dataset="digits")',
     r'protocol="paper", dataset="cifar10"': 'protocol="paper", dataset="digits"',
