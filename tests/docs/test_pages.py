@@ -53,7 +53,6 @@ STANDS_FOR = {
     r"sample:8:7": "sample:2:7",  # of the small zoo's four topologies and two sizes
     r"zoo\.train_images=5000": "zoo.train_images=40",
     r"--array=1-8": "--array=1-2",
-    r'PRECISIONS="tf32 bfloat16"': "PRECISIONS=bfloat16",  # TF32 is arithmetic of GPUs
     r"study\.datasets=\[cifar10,cifar100\]": "study.datasets=[digits]",
 }
 # The same in snippets.
@@ -86,11 +85,10 @@ MADE_SHORT = {
     "plan": rf"study.spaces=[tss] archives.tss={{home}}/results/zoo/{ZOO} study.hps=[\'02\']",
     "bench": "--tables sort",
     "bench-inference": "--images 2",
-    "bench-scale": "--networks 40",
     "bench-report": "--networks 12 --pages q3_agreement",
     "bench-search": "--runs 2 --evaluations 10",
     "coverage": "--sets 2 --images 100",
-    "precision": "runner=local limit=2 study.spaces=[tss] zoo.spaces=[tss]",
+    "precision": r"runner=local limit=2 study.spaces=[tss] zoo.spaces=[tss] zoo.epochs=1 study.hps=[\'01\']",
 }
 # Exit codes other than 0 that the page speaks of; after a shown `harness: error:` it is 2.
 ENDS_WITH = {r"zoo\.learning_rate=1e6": 1}
@@ -297,6 +295,21 @@ def check_chaos(shell, typed, words):
     return "" if "argument --kills: invalid int value: 'none'" in tried.stderr else tried.stderr
 
 
+def check_scale(shell, typed, words):
+    """tests/test_bench_scale.py runs the script of the target, of few networks."""
+    script = would_run(*words[1:])[-1].split()[1]
+    short = (ROOT / "tests/test_bench_scale.py").read_text()
+    return "" if script == "tests/bench/scale.py" and "scale" in short else f"{script} is not run by a test"
+
+
+def check_on_gpu(shell, typed, words):
+    """Its settings compose; without them the target is made by the line before."""
+    given = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+    for precision in given["PRECISIONS"].split():
+        composes(["run", "experiment=demo", *given["ARGS"].split(), f"study.precision={precision}"])
+    return ""
+
+
 def check_docs(shell, typed, words):
     """What it would write into the checkout is there already."""
     (command, moved) = would_run("docs")[-2:]
@@ -382,7 +395,11 @@ RULES = (
     Rule(r"make (demo|test|install|check)\b", "what .ci/run runs, these tests among it", check_made_by_ci),
     Rule(r"make chaos\b", "minutes of kills", check_chaos),
     Rule(r"make docs\b", "writes into the checkout, which other tests read", check_docs),
-    Rule(r"make (?!demo|test|install|check|chaos|docs)", "minutes of work", check_make),
+    Rule(r"make bench-scale", "it has a test of its own", check_scale),
+    Rule(r"make precision PRECISIONS", "TF32 is arithmetic of GPUs", check_on_gpu),
+    Rule(
+        r"make (?!demo|test|install|check|chaos|docs|bench-scale|precision PRECISIONS)", "minutes of work", check_make
+    ),
     Rule(
         r"jobs/(paper|cifar10_zoo)\.sh|sbatch .*slurm_array", "the checkout's harness, in other processes", check_script
     ),
