@@ -47,7 +47,7 @@ def print_selections(chosen: Sequence[Selection], settings: Settings) -> None:
 
 
 def print_notes(chosen: Sequence[Selection], settings: Settings) -> None:
-    """Print which of the listed seeds no record has, whose units become absent, and which files are not shown."""
+    """Print which listed seeds no record has, or which first one is not listed, and which files are not shown."""
     conditions = {name for name, _ in settings.study.conditions}
     for name in sorted(settings.library.image_files.keys() - conditions):
         say(f"image_files: {name} is shown to no network: study.conditions lists no {name}")
@@ -59,10 +59,12 @@ def print_notes(chosen: Sequence[Selection], settings: Settings) -> None:
                 f"({', '.join(datasets)}): study.seeds=[{has}] lists those that they have"
             )
         for dataset, hp, seed in selection.first_seeds_left_out(settings.study):
-            say(
-                f"{selection.space}: the first record has seed {seed} first ({dataset}, hp {hp}), which study.seeds "
-                f"leaves out: seeds that a record lacks become absent, study.seeds=[{seed}] asks for this one"
-            )
+            if (dataset, hp) not in selection.seeds:  # no index tells what others there are
+                say(
+                    f"{selection.space}: the first record has seed {seed} first ({dataset}, hp {hp}), which "
+                    "study.seeds leaves out: seeds that a record lacks become absent, "
+                    f"study.seeds=[{seed}] asks for this one"
+                )
 
 
 def print_counts(made: Plan) -> None:

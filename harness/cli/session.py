@@ -152,12 +152,11 @@ def _check_first_seeds(study: Study, found: Sequence[Selection]) -> None:
     if not any(PROTOCOLS[name].takes_first_seed_only for name in study.protocols):
         return
     for selection in found:
-        for (dataset, hp), seed in selection.first_seeds.items():
-            if dataset in study.datasets and hp in selection.hps and seed not in study.seeds:
-                raise ConfigError(
-                    f"study.seeds: protocol paper takes the first stored seed of a network, which is {seed} for "
-                    f"{dataset}, hp {hp} in {selection.source}: add it"
-                )
+        for dataset, hp, seed in selection.first_seeds_left_out(study):
+            raise ConfigError(
+                f"study.seeds: protocol paper takes the first stored seed of a network, which is {seed} for "
+                f"{dataset}, hp {hp} in {selection.source}: add it"
+            )
 
 
 def archive_source(setting: ArchiveSetting, archive: Archive) -> str:

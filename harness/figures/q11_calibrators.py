@@ -100,16 +100,13 @@ def _lines(compared: _Compared, column: str) -> list[dict[str, object]]:
 
 def _taus_of_gain(population: Population, column: str, calibrator: str) -> Estimates:
     """Return tau-b of what a calibrator takes off the measurement and each of :data:`_FEATURES`."""
-    measured = [(PRE, column), (calibrator, column), (PRE, "acc")]
-    noise, size = population.resample_tensor(measured), _size(population)
-    exact = np.repeat(size[:, None, None], noise.shape[2], axis=2)
-    values, resamples = np.column_stack([population.matrix(measured), size]), np.concatenate([noise, exact], axis=1)
-    return with_intervals(_both_taus, values, resamples, is_sample=population.is_sample)
+    beside = population.beside(_size(population), [(PRE, column), (calibrator, column), (PRE, "acc")])
+    return with_intervals(_both_taus, *beside, is_sample=population.is_sample)
 
 
 def _both_taus(values: Float64[np.ndarray, "networks 4"]) -> Float64[np.ndarray, " 2"]:
-    """Return them, of columns that are the measurement before and after, accuracy and size."""
-    before, after, accuracy, size = values.T
+    """Return them, of columns that are size, the measurement before and after, and accuracy."""
+    size, before, after, accuracy = values.T
     if np.count_nonzero(~np.isnan(before - after)) < FEWEST:
         return np.full(2, np.nan)
     return np.array([kendall_tau(before - after, accuracy), kendall_tau(before - after, size)])

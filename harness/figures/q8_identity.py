@@ -49,6 +49,9 @@ _EXPLAINED = "explained by the gap (%)"
 _OF_EACH = (_EXPLAINED, *(f"tau with {name}" for name in _STANDS_FOR), "median tau with the others", "without the gap")
 """Numbers of each measurement; the last is the median tau with the others at equal gap."""
 
+_MEDIANS = (len(_OF_EACH) - 2, len(_OF_EACH) - 1)
+"""Places of the medians, of tau and of tau at equal gap."""
+
 _LEFT_FROM = len(_OF_EACH)
 """Place of the agreement with each measurement that is left at equal gap, behind the numbers of each."""
 
@@ -60,8 +63,8 @@ class _Looked(NamedTuple):
         population: The networks.
         n: Of how many of them all measurements and the gap are known.
         metrics: The measurements.
-        found: A row per measurement: the numbers of :data:`_OF_EACH`, then the tau with each measurement at equal gap.
-        medians: Median over pairs of measurements of tau, and of tau at equal gap.
+        found: A row per measurement: the numbers of :data:`_OF_EACH`, then the tau with each measurement at equal gap;
+            and a last row with the two medians over all pairs of measurements, in the columns of those of each.
         ceiling: Noise ceiling of each measurement.
     """
 
@@ -69,7 +72,6 @@ class _Looked(NamedTuple):
     n: int
     metrics: tuple[str, ...]
     found: Estimates
-    medians: Estimates
     ceiling: Float64[np.ndarray, " metrics"]
 
     def lines(self) -> Iterator[dict[str, object]]:
@@ -124,28 +126,21 @@ def _look(population: Population, calibrator: str) -> _Looked | None:
     if n < 2 or n_known < 3:
         return None
     found = with_intervals(lambda some: _numbers(some, n), values, resamples, is_sample=population.is_sample)
-    medians = with_intervals(lambda some: _medians(some, n), values, resamples, is_sample=population.is_sample)
     ceiling = [noise_ceiling(population.of_resamples(name, calibrator)) for name in metrics]
-    return _Looked(population, n_known, metrics, found, medians, np.array(ceiling))
+    return _Looked(population, n_known, metrics, found, np.array(ceiling))
 
 
-def _numbers(
-    values: Float64[np.ndarray, "networks columns"], n_metrics: int
-) -> Float64[np.ndarray, "n_metrics n_numbers"]:
-    """Return the numbers of each measurement, of columns that are the measurements and :data:`_BESIDE`."""
+def _numbers(values: Float64[np.ndarray, "networks columns"], n_metrics: int) -> Float64[np.ndarray, "rows n_numbers"]:
+    """Return the numbers of :class:`_Looked`, of columns that are the measurements and :data:`_BESIDE`."""
     beside = _with_what_it_stands_for(values, n_metrics)
     taus = kendall_matrix(beside)
     between, left = taus[:n_metrics, :n_metrics], partial_taus(taus, n_metrics)[:n_metrics, :n_metrics]
     explained = [100 * spearman_rho(column, beside[:, n_metrics]) ** 2 for column in beside.T[:n_metrics]]
-    medians = [[_median_of_others(of, i) for of in (between, left)] for i in range(n_metrics)]
-    return np.column_stack([explained, taus[:n_metrics, n_metrics:], np.array(medians), left])
-
-
-def _medians(values: Float64[np.ndarray, "networks columns"], n_metrics: int) -> Float64[np.ndarray, " 2"]:
-    """Return the median over pairs of measurements of tau, and of tau at equal gap."""
-    taus = kendall_matrix(_with_what_it_stands_for(values, n_metrics)[:, : n_metrics + 1])
-    pairs = np.triu_indices(n_metrics, 1)
-    return np.array([_median(taus[pairs]), _median(partial_taus(taus, n_metrics)[pairs])])
+    medians = np.array([[_median_of_others(of, i) for of in (between, left)] for i in range(n_metrics)])
+    of_each = np.column_stack([explained, taus[:n_metrics, n_metrics:], medians, left])
+    of_all, pairs = np.full(of_each.shape[1], np.nan), np.triu_indices(n_metrics, 1)
+    of_all[list(_MEDIANS)] = _median(between[pairs]), _median(left[pairs])
+    return np.vstack([of_each, of_all])
 
 
 def _with_what_it_stands_for(
@@ -171,21 +166,21 @@ def _figure(looked: Sequence[_Looked]) -> Figure:
     with house_style():
         figure, axes = plt.subplots(len(looked), 2, figsize=(11.5, 4.9 * len(looked)), squeeze=False)
         for row, each in zip(axes, looked, strict=True):
-            taus = slice(1, 1 + len(_STANDS_FOR))
-            draw_cells(row[0], each.found.value[:, taus], each.metrics, _STANDS_FOR, _cut(each.found.images, taus))
+            taus = np.s_[:-1, 1 : 1 + len(_STANDS_FOR)]
+            draw_cells(row[0], each.found.value[taus], each.metrics, _STANDS_FOR, _cut(each.found.images, taus))
             row[0].set_title(f"{population_title(each.population)}\nwhat each measurement ranks as")
-            left = each.found.value[:, _LEFT_FROM:].copy()
+            at_equal_gap = np.s_[:-1, _LEFT_FROM:]
+            left = each.found.value[at_equal_gap].copy()
             np.fill_diagonal(left, np.nan)
-            images = _cut(each.found.images, slice(_LEFT_FROM, None))
-            draw_cells(row[1], left, each.metrics, each.metrics, images)
+            draw_cells(row[1], left, each.metrics, each.metrics, _cut(each.found.images, at_equal_gap))
             row[1].set_title(f"agreement that is left\nat equal {_GAP}")
         draw_bar(figure, axes.flat, diagonal="left out")
     plt.close(figure)
     return figure
 
 
-def _cut(interval: Interval, columns: slice) -> Interval:
-    return Interval(*(part[:, columns] for part in interval))
+def _cut(interval: Interval, cells: tuple[slice, slice]) -> Interval:
+    return Interval(*(part[cells] for part in interval))
 
 
 def _finding(looked: Sequence[_Looked]) -> Note:
@@ -199,7 +194,7 @@ def _finding(looked: Sequence[_Looked]) -> Note:
                 f"Of the ranking by {each.metrics[most]} {shares[most]:.0f} % is {_GAP} (squared rank correlation), of "
                 f"that by {each.metrics[least]} {shares[least]:.0f} %"
             )
-        over_all, left = (number_text(with_ends("tau", each.medians, (place,))) for place in (0, 1))
+        over_all, left = (number_text(with_ends("tau", each.found, (-1, place))) for place in _MEDIANS)
         lines.append(f"Median tau of two measurements: {over_all}; at equal {_GAP}: {left}")
         lines += [text for text in [_preferred(each)] if text]
     unmeasured = [each.population.name for each in looked if not each.population.has("Brier_top_miscalibration")]

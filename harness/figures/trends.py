@@ -47,15 +47,8 @@ def tau_lines(
         values: The feature of each network.
         column: The measurement, before calibration.
     """
-    measured = population.matrix([(PRE, "acc"), (PRE, column)])
-    noise = population.resample_tensor([(PRE, "acc"), (PRE, column)])
-    exact = np.repeat(values[:, None, None], noise.shape[2], axis=2)
-    found = with_intervals(
-        _both_taus,
-        np.column_stack([values, measured]),
-        np.concatenate([exact, noise], axis=1),
-        is_sample=population.is_sample,
-    )
+    beside = population.beside(values, [(PRE, "acc"), (PRE, column)])
+    found = with_intervals(_both_taus, *beside, is_sample=population.is_sample)
     for place, among in enumerate((ALL, ALIKE)):
         line: dict[str, object] = {"networks": population.name, "feature": feature, "measurement": column}
         yield line | {"among": among, "n": len(population), **with_ends("tau", found, (place,))}

@@ -14,7 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Integer, UInt8
 
-from harness.metrics.binning import BIN_COUNTS, binned_error, equal_count_cuts, equal_mass_positions, equal_width_edges
+from harness.metrics.binning import (
+    BIN_COUNTS,
+    binned_error,
+    equal_count_cuts,
+    equal_count_positions,
+    equal_mass_positions,
+    equal_width_edges,
+)
 from harness.metrics.predictions import Ranked, is_right, rank, sort_events
 from harness.metrics.undefined import Undefined
 
@@ -64,8 +71,6 @@ class _Cuts(NamedTuple):
             to N: where they stand in a row without equal probabilities and without zeros.
         of_mass: The place among the positions of each cut of equal mass.
         of_count: The place among the positions of each cut of equal count.
-        bins_of_count: The number of bins that each cut of equal count is one of.
-        bin_of_count: Which of its cuts it is.
         starts: Where the cuts of each kind and bin count begin.
         ends: Where the last of them stands.
     """
@@ -75,8 +80,6 @@ class _Cuts(NamedTuple):
     positions: Int64[np.ndarray, " positions"]
     of_mass: Int64[np.ndarray, " mass_cuts"]
     of_count: Int64[np.ndarray, " count_cuts"]
-    bins_of_count: Int64[np.ndarray, " count_cuts"]
-    bin_of_count: Int64[np.ndarray, " count_cuts"]
     starts: Int64[np.ndarray, " kinds"]
     ends: Int64[np.ndarray, " kinds"]
 
@@ -232,11 +235,8 @@ def _cuts(n_samples: int) -> _Cuts:
     edges_of = [equal_width_edges(n_bins) for n_bins in BIN_COUNTS]
     edges, of_edges = np.unique(np.concatenate(edges_of), return_inverse=True)
     mass_of = [equal_mass_positions(n_samples, n_bins) for n_bins in BIN_COUNTS]
-    lengths_of_count = [n_bins + 1 for n_bins in BIN_COUNTS]
-    bins_of_count = np.repeat(BIN_COUNTS, lengths_of_count)
-    bin_of_count = np.concatenate([np.arange(length) for length in lengths_of_count])
-    ends = np.cumsum([*map(len, edges_of), *map(len, mass_of), *lengths_of_count]) - 1
-    of_count = _count_positions(n_samples, 0, bins_of_count, bin_of_count)
+    ends = np.cumsum([*map(len, edges_of), *map(len, mass_of), *(n_bins + 1 for n_bins in BIN_COUNTS)]) - 1
+    of_count = _count_positions(n_samples, np.array([0]))
     positions, places = np.unique(np.concatenate((*mass_of, of_count)), return_inverse=True)
     return _Cuts(
         edges=edges,
@@ -244,8 +244,6 @@ def _cuts(n_samples: int) -> _Cuts:
         positions=positions,
         of_mass=places[: -of_count.size],
         of_count=places[-of_count.size :],
-        bins_of_count=bins_of_count,
-        bin_of_count=bin_of_count,
         starts=np.append(0, ends[:-1] + 1),
         ends=ends,
     )
@@ -286,7 +284,7 @@ def _equal_count(
     """
     n_samples = block.shape[1] - 1
     if n_zeros.any():
-        at = _count_positions(n_samples, n_zeros, cuts.bins_of_count, cuts.bin_of_count)
+        at = _count_positions(n_samples, n_zeros)
         before, behind = _neighbours(block, at)
         parts_equal = (before == behind) & (at > n_zeros) & (at < n_samples)
     else:
@@ -296,16 +294,9 @@ def _equal_count(
     return np.broadcast_to(at, parts_equal.shape), np.logical_or.reduceat(parts_equal, starts, axis=1)
 
 
-def _count_positions(
-    n_samples: int,
-    n_zeros: int | Int64[np.ndarray, "rows 1"],
-    bins_of_count: Int64[np.ndarray, " cuts"],
-    bin_of_count: Int64[np.ndarray, " cuts"],
-) -> Int64[np.ndarray, "*rows cuts"]:
-    """Return the cuts of bins of floor(n / M) of the n probabilities that are not 0, the last bin with the rest."""
-    positions = n_zeros + (n_samples - n_zeros) // bins_of_count * bin_of_count
-    positions[..., bin_of_count == bins_of_count] = n_samples
-    return positions
+def _count_positions(n_samples: int, n_zeros: Int64[np.ndarray, "*rows 1"]) -> Int64[np.ndarray, "*rows cuts"]:
+    """Return the cuts of equal count of all bin counts, one behind the other."""
+    return np.concatenate([equal_count_positions(n_samples, n_zeros, n_bins) for n_bins in BIN_COUNTS], axis=-1)
 
 
 def _neighbours(

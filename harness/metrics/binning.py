@@ -84,11 +84,22 @@ def equal_count_cuts(ranked: Ranked, n_bins: int) -> Int64[np.ndarray, " cuts"]:
         Adaptive calibration error: Nixon et al., "Measuring Calibration in Deep Learning", CVPR workshops 2019; chunks
         as in Ashukha et al., "Pitfalls of In-Domain Uncertainty Estimation", ICLR 2020.
     """
-    n_samples = ranked.probability.size
-    n_zeros = int(np.searchsorted(ranked.probability, 0.0, side="right"))
-    cuts = n_zeros + np.arange(n_bins + 1) * ((n_samples - n_zeros) // n_bins)
-    cuts[-1] = n_samples
-    return cuts
+    n_zeros = np.searchsorted(ranked.probability, [0.0], side="right")
+    return equal_count_positions(ranked.probability.size, n_zeros, n_bins)
+
+
+def equal_count_positions(
+    n_samples: int, n_zeros: Int64[np.ndarray, "*rows 1"], n_bins: int
+) -> Int64[np.ndarray, "*rows cuts"]:
+    """Return the cuts of n_bins bins of floor(n / n_bins) of the n samples above the zeros, the last with the rest.
+
+    Example:
+        >>> equal_count_positions(6, np.array([1]), 2).tolist()
+        [1, 3, 6]
+    """
+    positions = n_zeros + np.arange(n_bins + 1) * ((n_samples - n_zeros) // n_bins)
+    positions[..., -1] = n_samples
+    return positions
 
 
 def binned_error(ranked: Ranked, cuts: Int64[np.ndarray, " cuts"]) -> float:

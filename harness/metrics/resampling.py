@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Integer, Shaped
 
-from harness.metrics.binning import BIN_COUNTS, equal_mass_positions, equal_width_edges
+from harness.metrics.binning import BIN_COUNTS, equal_count_positions, equal_mass_positions, equal_width_edges
 from harness.metrics.checks import require_predictions
 from harness.metrics.kernel import kernel_density_calibration_error, max_mean_calibration_error
 from harness.metrics.predictions import Ranked, is_right
@@ -277,8 +277,7 @@ def _excess_at_equal_counts(
     """
     n_samples = ranked.probability.size
     n_zeros = n_drawn[:, ranked.edges[:1]]
-    cuts = n_zeros + np.arange(N_BINS + 1) * ((n_samples - n_zeros) // N_BINS)
-    cuts[:, -1] = n_samples
+    cuts = equal_count_positions(n_samples, n_zeros, N_BINS)
     below = _samples_below(n_drawn, cuts)
     of_next = (cuts - np.take_along_axis(n_drawn, below, axis=1)) * np.append(ranked.gap, 0.0)[below]
     return np.take_along_axis(excess, below, axis=1) + of_next

@@ -84,9 +84,12 @@ class Selection:
         return [LackingSeeds(tuple(names), *found) for found, names in datasets.items()]
 
     def first_seeds_left_out(self, study: Study) -> list[tuple[str, str, int]]:
-        """Return (dataset, hp, seed) of first seeds that are not listed, where no index tells what others there are."""
-        firsts = [(*pair, self.first_seeds[pair]) for pair in self._wanted(study) if pair not in self.seeds]
-        return [(dataset, hp, seed) for dataset, hp, seed in firsts if seed not in study.seeds]
+        """Return (dataset, hp, seed) of the first seeds of wanted trainings that a study does not list."""
+        return [
+            (dataset, hp, seed)
+            for (dataset, hp), seed in self.first_seeds.items()
+            if dataset in study.datasets and hp in self.hps and seed not in study.seeds
+        ]
 
     def _wanted(self, study: Study) -> list[tuple[str, str]]:
         """Return the (dataset, hp) that a study wants and its records list."""

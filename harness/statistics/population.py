@@ -87,6 +87,14 @@ class Population:
         unknown = np.full((len(self), n_resamples), np.nan)
         return np.stack([values[:, :n_resamples] if values.shape[1] else unknown for values in each], axis=1)
 
+    def beside(
+        self, feature: Float64[np.ndarray, " networks"], columns: Sequence[Column]
+    ) -> tuple[Float64[np.ndarray, "networks beside"], Float64[np.ndarray, "networks beside n_resamples"]]:
+        """Return a feature without noise and several measurements side by side, and the same on the resamples."""
+        noise = self.resample_tensor(columns)
+        exact = np.repeat(feature[:, None, None], noise.shape[2], axis=2)
+        return np.column_stack([feature, self.matrix(columns)]), np.concatenate([exact, noise], axis=1)
+
     def chosen(self, rows: Bool[np.ndarray, " networks"] | Int64[np.ndarray, " n_chosen"]) -> "Population":
         """Return some of the networks, by a mask or by their places."""
 

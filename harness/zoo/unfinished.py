@@ -26,6 +26,7 @@ UNFINISHED_FOLDER = "unfinished"
 _FACTS = "facts"
 _INDEX = "arch_index"
 _WEIGHT = "weight:"
+_SEAL_BYTES = hashlib.sha256().digest_size
 
 
 def unfinished_path(folder: Path, arch_index: int, seed: int) -> Path:
@@ -65,7 +66,7 @@ def kept_trial(folder: Path, arch_index: int, seed: int) -> NewTrial | None:
     path = unfinished_path(folder, arch_index, seed)
     try:
         content = path.read_bytes()
-        sealed, seal = content[: -hashlib.sha256().digest_size], content[-hashlib.sha256().digest_size :]
+        sealed, seal = content[:-_SEAL_BYTES], content[-_SEAL_BYTES:]
         if _seal(sealed) != seal:
             raise ValueError("its contents are not those that were written")
         with np.load(BytesIO(sealed), allow_pickle=False) as arrays:
@@ -88,14 +89,8 @@ def kept_trial(folder: Path, arch_index: int, seed: int) -> NewTrial | None:
     return NewTrial(**{**facts, "weights": weights})
 
 
-def forget_trials(folder: Path, arch_index: int) -> None:
-    """Remove the finished trainings of an architecture, which its record holds now."""
-    for path in (folder / UNFINISHED_FOLDER).glob(f"{arch_index:06d}-*.npz"):
-        path.unlink(missing_ok=True)
-
-
-def forget_recorded(folder: Path, held: Container[int]) -> None:
-    """Remove the finished trainings of architectures that have a record, left by who was killed after writing it."""
+def forget_trials(folder: Path, held: Container[int]) -> None:
+    """Remove the finished trainings of architectures that have a record, which holds them."""
     for path in (folder / UNFINISHED_FOLDER).glob("*-*.npz"):
         index = path.name.partition("-")[0]
         if index.isdecimal() and int(index) in held:

@@ -16,7 +16,7 @@ from harness.spaces import Features
 from harness.zoo.diverged import DivergedNote, read_notes, remove_note, write_note
 from harness.zoo.recipe import Recipe
 from harness.zoo.training import initialised, train_network
-from harness.zoo.unfinished import forget_recorded, forget_trials, keep_trial, kept_trial, unfinished_path
+from harness.zoo.unfinished import forget_trials, keep_trial, kept_trial, unfinished_path
 
 _TEST = "ori-test"
 _EVAL_BATCH = 500
@@ -86,7 +86,7 @@ def prepare_archive(folder: Path, space: str) -> None:
     """
     if not (folder / META_FILE).exists():
         write_meta(folder, space)
-    forget_recorded(folder, set(open_archive(folder, space).held))
+    forget_trials(folder, set(open_archive(folder, space).held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,9 @@ class _Trainer:
         if trials:
             record = record_dict(space, arch_index, {recipe.hp: trials.values()})
             write_record(folder, arch_index, record, overwrite=True)
+            forget_trials(folder, {arch_index})
         if not diverged:
             remove_note(folder, arch_index)
-        forget_trials(folder, arch_index)
         accuracies = tuple(trial.accuracies[_TEST] for trial in new.values())
         times = tuple(trial.train_time_s * trial.epochs for trial in new.values())
         return Trained(space, arch_index, accuracies, times, diverged)

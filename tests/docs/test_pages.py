@@ -299,7 +299,9 @@ def check_scale(shell, typed, words):
     """tests/test_bench_scale.py runs the script of the target, of few networks."""
     script = would_run(*words[1:])[-1].split()[1]
     short = (ROOT / "tests/test_bench_scale.py").read_text()
-    return "" if script == "tests/bench/scale.py" and "scale" in short else f"{script} is not run by a test"
+    return (
+        "" if script == "tests/bench/scale.py" and '"bench" / "scale.py"' in short else f"{script} is not run by a test"
+    )
 
 
 def check_on_gpu(shell, typed, words):
