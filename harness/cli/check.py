@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from harness.archives import Archive, Record, Trial, archive_with_weights
 from harness.cli.output import next_step, print_table, say
-from harness.cli.session import archive_source, chosen_indices, open_setting, require_arithmetic, require_device
+from harness.cli.session import archive_source, chosen_indices, open_setting, require_device
 from harness.config import ArchiveSetting, Settings
 from harness.datasets import UNSHIFTED, ImageSet, label_sets_of, splits_of
 from harness.errors import HarnessError
@@ -60,7 +60,6 @@ class Checked(NamedTuple):
 def check(settings: Settings, _: argparse.Namespace) -> int:
     """Print what can be read and which constants fit; return 0, or 1 if something is wrong."""
     require_device(settings.runner.device)
-    require_arithmetic(settings)
     readable, of_images = _check_images(settings)
     of_images += _check_choices(settings)
     rows: list[Checked] = []

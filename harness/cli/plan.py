@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from harness import spaces
 from harness.cli.output import next_step, print_table, say
-from harness.cli.session import existing_store, logs_only_notes, require_arithmetic, selections
+from harness.cli.session import existing_store, logs_only_notes, selections
 from harness.config import Settings
 from harness.runner.estimate import Estimate, estimate
 from harness.runner.plan import Plan, make_plan
@@ -17,7 +17,6 @@ _GIGABYTES = ((1.0, "GB"), (1e-3, "MB"), (1e-6, "kB"))
 
 def plan(settings: Settings, _: argparse.Namespace) -> int:
     """Print the units per partition and return 0."""
-    require_arithmetic(settings)
     chosen = selections(settings)
     store = existing_store(settings.store)
     made = make_plan(settings.study, chosen, settings.library, store)

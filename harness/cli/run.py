@@ -14,7 +14,6 @@ from harness.cli.session import (
     existing_store,
     logs_only_notes,
     placing,
-    require_arithmetic,
     require_worker_device,
     selections,
 )
@@ -49,7 +48,6 @@ def retry(settings: Settings, arguments: argparse.Namespace) -> int:
 def _execute(settings: Settings, command: str, states: tuple[str, ...]) -> int:
     """Plan, make the units that are in the given states, and say where the plan stands then."""
     require_worker_device(settings.runner)
-    require_arithmetic(settings)
     chosen = selections(settings)
     store = existing_store(settings.store)
     plan = make_plan(settings.study, chosen, settings.library, store, make=states)

@@ -18,7 +18,6 @@ from harness.archives import (
 from harness.cli.output import say
 from harness.config import ArchiveSetting, Settings
 from harness.errors import ConfigError, DataError
-from harness.networks import require_precision
 from harness.runner import cluster, local
 from harness.runner.options import RunnerOptions
 from harness.runner.placement import Place
@@ -205,18 +204,6 @@ def require_device(device: str) -> None:
     available: dict[str, Callable[[], bool]] = {"cpu": lambda: True, "cuda": torch.cuda.is_available}
     if kind not in available or not available[kind]():
         raise ConfigError(f"runner.device: {device!r} is not available on this machine; runner.device=cpu always is")
-
-
-def require_arithmetic(settings: Settings) -> None:
-    """Refuse a precision that the device of the inferences has not.
-
-    Raises:
-        ConfigError: So it is.
-    """
-    try:
-        require_precision(settings.study.precision, settings.runner.device)
-    except ValueError as error:
-        raise ConfigError(f"study.{error}") from error
 
 
 def require_worker_device(options: RunnerOptions) -> None:

@@ -4,7 +4,7 @@ from harness.networks.fast import fast
 from harness.networks.faults import is_device_lost, is_out_of_device_memory, is_out_of_memory
 from harness.networks.inference import infer, pass_size
 from harness.networks.network import Cell, Network, build
-from harness.networks.precision import FLOAT32, PRECISIONS, arithmetic, require_precision
+from harness.networks.precision import FLOAT32, PRECISIONS, arithmetic
 from harness.networks.weights import load_weights
 
 __all__ = [
@@ -21,5 +21,4 @@ __all__ = [
     "is_out_of_memory",
     "load_weights",
     "pass_size",
-    "require_precision",
 ]

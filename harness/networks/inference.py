@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
-from harness.networks.precision import FLOAT32, arithmetic, cast, dtype_of, require_precision
+from harness.networks.precision import FLOAT32, arithmetic, cast, dtype_of, require_precision, rounding
 
 _MAX_PIXEL = 255
 
@@ -45,19 +45,19 @@ def infer(
         precision: Arithmetic, one of :data:`harness.networks.PRECISIONS`; pixels are normalised in float32 in each.
 
     Raises:
-        ValueError: There are no images, ``batch_size`` is less than 1, or the device has no such arithmetic.
+        ValueError: There are no images, ``batch_size`` is less than 1, or ``precision`` is unknown.
     """
     if len(images) == 0:
         raise ValueError("images: expected at least one, got none")
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    require_precision(precision, device)
+    require_precision(precision)
     net, dtype = cast(net.to(device).eval(), precision), dtype_of(precision)
     images = images.to(device)
     shift, scale = (torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1) for values in (mean, std))
 
     def forward(batch: UInt8[Tensor, "m 3 h w"]) -> Float32[Tensor, "m classes"]:
-        with torch.inference_mode():
+        with torch.inference_mode(), rounding(precision, device):
             return net(((batch.float() / _MAX_PIXEL - shift) / scale).to(dtype)).float()
 
     with arithmetic(precision):

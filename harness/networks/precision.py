@@ -1,31 +1,45 @@
 """The arithmetic of an inference: full float32, TF32 inside convolutions and products, or bfloat16 throughout."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from jaxtyping import Float32
+from torch import Tensor, nn
 from torch.backends import cudnn
+from torch.overrides import TorchFunctionMode
 
 FLOAT32, TF32, BFLOAT16 = "float32", "tf32", "bfloat16"
 
 PRECISIONS = (FLOAT32, TF32, BFLOAT16)
-"""``float32`` with TF32 off; ``tf32``, of CUDA GPUs: float32 whose convolutions and products round their arguments to
-10 bits of mantissa; ``bfloat16``: weights, activations and logits of 7 bits of mantissa."""
+"""``float32`` with TF32 off; ``tf32``: float32 whose convolutions and products round their arguments to 10 bits of
+mantissa, emulated where the device has no such arithmetic; ``bfloat16``: weights, activations and logits of 7 bits of
+mantissa."""
+
+_CUT_BITS = 13
+"""Bits of mantissa that float32 has and TF32 has not."""
+
+_PRODUCTS = frozenset({F.conv2d, F.linear})
+"""What the networks are made of that rounds its arguments in TF32."""
 
 
-def require_precision(precision: str, device: torch.device | str) -> None:
-    """Refuse an unknown precision, and TF32 where there is none.
+def require_precision(precision: str) -> None:
+    """Refuse an unknown precision.
 
     Raises:
         ValueError: So it is.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision: expected {', '.join(PRECISIONS)}, got {precision!r}")
-    if precision == TF32 and torch.device(device).type != "cuda":
-        raise ValueError(f"precision: tf32 is arithmetic of CUDA GPUs, got the device {device}; take float32")
+
+
+def has_tf32(device: torch.device | str) -> bool:
+    """Return whether a device multiplies in TF32 by itself: NVIDIA's GPUs from compute capability 8.0 (Ampere) on."""
+    is_nvidia = torch.device(device).type == "cuda" and torch.version.hip is None
+    return is_nvidia and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def dtype_of(precision: str) -> torch.dtype:
@@ -63,3 +77,46 @@ def arithmetic(precision: str) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def rounding(precision: str, device: torch.device | str) -> AbstractContextManager[object]:
+    """Return the context, of one thread, in which a device without TF32 computes as one that has it."""
+    return _TF32Rounding() if precision == TF32 and not has_tf32(device) else nullcontext()
+
+
+class _TF32Rounding(TorchFunctionMode):
+    """Rounds the arguments of convolutions and products and leaves them otherwise as they are: sums are in float32.
+
+    Depthwise convolutions are left alone: here they are the average pools of a CPU (:mod:`harness.networks.pooling`),
+    which a GPU does not make of products.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        if func in _PRODUCTS and kwargs.get("groups", 1) == 1:
+            x, weight, *others = args
+            assert isinstance(x, Tensor)
+            assert isinstance(weight, Tensor)
+            args = (rounded_to_tf32(x), rounded_to_tf32(weight), *others)
+        return func(*args, **kwargs)
+
+
+def rounded_to_tf32(x: Float32[Tensor, "..."]) -> Float32[Tensor, "..."]:
+    """Return numbers rounded to the nearest of TF32, which has 10 bits of mantissa; ties go away from zero.
+
+    That is the rounding of the instruction ``cvt.rna.tf32.f32``: https://docs.nvidia.com/cuda/parallel-thread-execution
+
+    Example:
+        >>> one_step, half_step = 2.0**-10, 2.0**-11
+        >>> rounded_to_tf32(torch.tensor([1 + half_step, 1 + 0.99 * half_step, -1 - half_step])) - 1
+        tensor([ 9.7656e-04,  0.0000e+00, -2.0010e+00])
+    """
+    bits = x.view(torch.int32)
+    rounded = ((bits + (1 << _CUT_BITS - 1)) & -(1 << _CUT_BITS)).view(torch.float32)
+    return torch.where(x.isfinite(), rounded, x)

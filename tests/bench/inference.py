@@ -26,7 +26,7 @@ from xautodl.models.cell_searchs.genotypes import Structure
 from xautodl.models.shape_infers.InferTinyCellNet import DynamicShapeTinyNet
 
 from harness import networks, spaces
-from harness.networks.precision import TF32, arithmetic
+from harness.networks.precision import TF32, arithmetic, has_tf32
 
 N_SAMPLED = {"tss": 24, "sss": 8}
 SSS_CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -253,7 +253,7 @@ def roofline(times: Sequence[Times], n_images: int, device: str) -> None:
 
 def each_precision(nets: Sequence[Sampled], pixels: Tensor, device: str) -> None:
     """Print the speed of each precision; what it does to the numbers is in docs/precision.md."""
-    precisions = [name for name in networks.PRECISIONS if name != TF32 or device == "cuda"]
+    precisions = [name for name in networks.PRECISIONS if name != TF32 or has_tf32(device)]
     on_device = pixels.to(device)
     total = dict.fromkeys(precisions, 0.0)
     for net in nets:

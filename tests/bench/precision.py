@@ -94,10 +94,10 @@ def main() -> None:
         networks = len(found[space, protocol, "none", "acc"])
         sys.stdout.write(f"\n{space}, protocol {protocol}, {networks} networks; deviation of float16 from float32\n")
         heads = [f"{calibrator} {kind}" for calibrator in ("pre", "post") for kind in ("median", "max", "max abs")]
-        sys.stdout.write(f"{'measurement':<16}" + "".join(f"{head:>14}" for head in heads) + "\n")
+        sys.stdout.write(f"{'measurement':<22}" + "".join(f"{head:>14}" for head in heads) + "\n")
         for name in (*HEADLINE, "temperature"):
             cells = [_cells(found.get((space, protocol, calibrator, name), [])) for calibrator in CALIBRATORS]
-            sys.stdout.write(f"{name:<16}" + "".join(f"{cell:>14}" for both in cells for cell in both) + "\n")
+            sys.stdout.write(f"{name:<22}" + "".join(f"{cell:>14}" for both in cells for cell in both) + "\n")
 
 
 def _cells(values: list[tuple[float, float]]) -> list[str]:

@@ -302,7 +302,6 @@ def test_other_batches_make_no_unequal_rows(words, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["study.precision=tf32"], "study.precision: tf32 is arithmetic of CUDA GPUs, got the device cpu"),
         (["study.precision=float64"], "study.precision: unknown value 'float64'; expected among float32, tf32"),
         (["runner.batch_size=8"], "runner.batch_size=8 is less than runner.min_batch_size=16"),
         (["runner.batch_size=0"], "runner.batch_size: expected a positive number, got 0"),
