@@ -10,10 +10,11 @@
 # The campaign is jobs/paper.sh with all of its steps; CAMPAIGN=demo sbatch ... takes another script of jobs/.
 #
 # Look: `harness status results=/scratch/study` on any machine that sees the store; slurm-JOB.out holds what the
-# steps printed, results/slurm-JOB-ray/ what Ray printed on each node.
+# steps printed, results/slurm-JOB-ray/ what Ray printed on each node, and what SLURM said of it.
 # Resume: submit the same line again. When time runs out, the run commits what it has in hand and the job queues itself
-# again; a preempted job is queued again by SLURM (--requeue). A node that dies costs its workers' parcels, which
-# others take over; the first node holds the run itself, and with it the job ends and is queued again.
+# again; a preempted job is queued again by SLURM (--requeue), and so is a job of which a node dies. With #SBATCH
+# --no-kill the others take over the parcels of a node that dies, and nothing is queued again; but if it is the first,
+# which holds the run itself, the job stays idle until its time limit.
 #
 # Exit codes, as `sacct -j JOB` shows them: 0 done; 1 units failed or the audit found something; 2 a path or setting is
 # wrong, nothing changed; 3 stopped early or Ray did not start, submit again.
@@ -58,7 +59,7 @@ start_ray() {
   shift
   HOME=$home srun --nodes=1 --ntasks=1 --nodelist="$node" --output="$home/$node.log" \
     "$bin/ray" start --block --temp-dir="$folder" \
-    --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" "$@" &
+    --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" "$@" 2>>"$home/srun.log" &
   steps+=($!)
 }
 
@@ -86,7 +87,9 @@ wait_for_nodes() {
 end_ray() {
   kill "${steps[@]}" 2>/dev/null || true
   wait "${steps[@]}" || true
-  srun --ntasks-per-node=1 rm -rf "$folder" || true
+  for node in "${nodes[@]}"; do  # a dead one is not waited for
+    srun --immediate=30 --nodes=1 --ntasks=1 --nodelist="$node" rm -rf "$folder" 2>>"$home/srun.log" || true
+  done
 }
 
 steps=()

@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +18,9 @@ from harness.zoo.sample import topology
 
 TSS_CODES = ("3N3NN3", "NNN1NN", "PPPPPP", "NNNNNN")
 _NOBODY = 65534
+_ROOT = Path(__file__).parents[1]
+_OF_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ARGS", "RESULTS", "PROCESSES", "PYTHON"}
+"""What a make that runs these tests gives to those that they start."""
 SSS_WIDTHS = ("8:8:8:8:8", "8:16:32:48:64")
 
 
@@ -42,6 +46,17 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("HARNESS_TEST_DATA is not set")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """A way to call make in the checkout, as from a shell that no make has started."""
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["make", *words], cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    return call
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The short form of `make bench-scale`: a dozen networks through the planner, the runner and the store."""
+"""`make bench-scale` with a dozen networks through the planner, the runner and the store."""
 
 import subprocess
 import sys
@@ -16,9 +16,8 @@ def figures(output: str) -> dict[str, list[str]]:
     return {cells[0]: cells[1:] for cells in rows if len(cells) > 1}
 
 
-def test_every_figure_is_shown_at_every_size(tmp_path):
-    arguments = ["--networks", "6,12", "--folder", str(tmp_path), "runner=local", "study.families=[accuracy]"]
-    done = subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
+def test_every_figure_is_shown_at_every_size(make, tmp_path):
+    done = make("bench-scale", f"ARGS=--networks 6,12 --folder {tmp_path} runner=local study.families=[accuracy]")
     assert done.returncode == 0, done.stdout + done.stderr
     shown = figures(done.stdout)
     assert shown["networks"][:2] == ["6", "12"]

@@ -17,10 +17,10 @@ MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.25, 0.25)
 
 def test_arithmetic_is_full_unless_tf32_is_asked_for():
     before = (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
-    for precision, has_tf32 in (("float32", False), ("bfloat16", False), ("tf32", True)):
+    for precision, is_tf32 in (("float32", False), ("bfloat16", False), ("tf32", True)):
         with arithmetic(precision):
-            assert torch.backends.cudnn.allow_tf32 is has_tf32
-            assert torch.get_float32_matmul_precision() == ("high" if has_tf32 else "highest")
+            assert torch.backends.cudnn.allow_tf32 is is_tf32
+            assert torch.get_float32_matmul_precision() == ("high" if is_tf32 else "highest")
     assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
 
 
