@@ -23,9 +23,9 @@ def draw_matrix(axes: Axes, agreement: Agreement, labels: Sequence[str]) -> None
 
     Cells without a value, of rankings without order, stay empty.
     """
-    shown = agreement.tau.copy()
+    shown = agreement.tau.value.copy()
     np.fill_diagonal(shown, agreement.ceiling)
-    draw_cells(axes, shown, labels, labels, agreement.images)
+    draw_cells(axes, shown, labels, labels, agreement.tau.images)
 
 
 def draw_bar(figure: Figure, axes: Iterable[Axes], diagonal: str = "noise ceiling") -> None:
@@ -100,5 +100,5 @@ def agreement_lines(population: Population, agreement: Agreement, labels: Sequen
     for i, first in enumerate(labels):
         for j in range(i + 1, len(labels)):
             line: dict[str, object] = {"networks": population.name, "first": first, "second": labels[j]}
-            line |= {"n": len(population), **with_ends("tau", agreement, (i, j))}
+            line |= {"n": len(population), **with_ends("tau", agreement.tau, (i, j))}
             yield line | {"ceiling of first": agreement.ceiling[i], "ceiling of second": agreement.ceiling[j]}

@@ -72,7 +72,7 @@ def _line(
     found = rank_agreement(values, resamples, is_sample=population.is_sample)
     scale = quantity(column).scale
     yield {
-        "networks": population.name, "on": name, "n": len(shared), **with_ends("tau", found, (0, 1)),
+        "networks": population.name, "on": name, "n": len(shared), **with_ends("tau", found.tau, (0, 1)),
         "ceiling": found.ceiling[0], "ceiling there": found.ceiling[1],
         f"median {column}": scale * np.nanmedian(values[:, 0]), "median there": scale * np.nanmedian(values[:, 1]),
     }  # fmt: skip

@@ -90,7 +90,7 @@ class _Shared:
         for name, (chosen, found) in self.subsets.items():
             for i, j in combinations(range(len(self.datasets)), 2):
                 line: dict[str, object] = {"space": self.populations[0].space, "networks": name, "n": len(chosen)}
-                line |= {"first": self.datasets[i], "second": self.datasets[j], **with_ends("tau", found, (i, j))}
+                line |= {"first": self.datasets[i], "second": self.datasets[j], **with_ends("tau", found.tau, (i, j))}
                 yield line | {"ceiling of first": found.ceiling[i], "ceiling of second": found.ceiling[j]}
 
     @functools.cached_property
@@ -117,11 +117,9 @@ def _figure(each: Sequence[_Shared]) -> Figure:
 def _draw_curves(axes: Axes, shared: _Shared) -> None:
     """Draw tau of each pair of data sets against the number of most accurate networks of which the union is taken."""
     sizes = sizes_up_to(shared.n)
-    found = [shared.agreement(shared.top(size)) for size in sizes]
+    found = [shared.agreement(shared.top(size)).tau for size in sizes]
     for colour, (i, j) in zip(LINE_COLOURS, combinations(range(len(shared.datasets)), 2), strict=False):
-        of_pair = [
-            (agreement.tau[i, j], agreement.images.low[i, j], agreement.images.high[i, j]) for agreement in found
-        ]
+        of_pair = [(tau.value[i, j], tau.images.low[i, j], tau.images.high[i, j]) for tau in found]
         draw_curve(axes, sizes, np.array(of_pair), f"{shared.datasets[i]} and {shared.datasets[j]}", colour)
     axes.axvline(TOP, color="black", linewidth=0.8, linestyle=":")
     axes.set(xlabel="N: union of the N most accurate of each data set", ylabel="tau-b")

@@ -74,7 +74,7 @@ def _tau(
     robust, noise = cut.robust[condition].to_numpy(dtype=np.float64), cut.of_resamples(column)
     held = cut.robust_resamples.get(condition, np.repeat(robust[:, None], noise.shape[1], axis=1))[:, : noise.shape[1]]
     values, resamples = np.stack([robust, cut.values(column)], axis=1), np.stack([held, noise], axis=1)
-    return with_ends("tau", rank_agreement(values, resamples, is_sample=population.is_sample), (0, 1))
+    return with_ends("tau", rank_agreement(values, resamples, is_sample=population.is_sample).tau, (0, 1))
 
 
 def _curves(population: Population, column: str, conditions: Sequence[str]) -> pd.DataFrame:

@@ -94,22 +94,23 @@ def _finding(compared: Sequence[_Compared], calibrator: str) -> Note:
 def _extremes(compared: _Compared) -> str:
     """Say which measurement agrees best and which least with ECE_15, or with the first there is."""
     _, agreement, metrics = compared
-    tau = agreement.tau
+    tau = agreement.tau.value
     others = [j for j in range(1, len(metrics)) if not np.isnan(tau[0, j])]
     if not others:
         return f"{metrics[0]} ranks no network before another."
     best, least = max(others, key=lambda j: tau[0, j]), min(others, key=lambda j: tau[0, j])
-    text = [f"{metrics[j]}, tau {number_text(with_ends('tau', agreement, (0, j)))}" for j in (best, least)]
+    text = [f"{metrics[j]}, tau {number_text(with_ends('tau', agreement.tau, (0, j)))}" for j in (best, least)]
     return f"{metrics[0]} agrees best with {text[0]}, and least with {text[1]}."
 
 
 def _at_the_ceiling(compared: _Compared) -> str:
     """Say how many pairs agree as well as their noise lets them."""
-    _, (_, images, _, ceiling), metrics = compared
-    pairs = [(i, j) for i in range(len(metrics)) for j in range(i) if not np.isnan(images.high[i, j])]
+    _, (tau, ceiling), metrics = compared
+    high = tau.images.high
+    pairs = [(i, j) for i in range(len(metrics)) for j in range(i) if not np.isnan(high[i, j])]
     if not pairs or np.isnan(ceiling).all():
         return "Without replicates there are no intervals: `study.families=[study,replicates]` measures them."
-    at = [images.high[i, j] >= np.nanmin(ceiling[[i, j]]) for i, j in pairs]
+    at = [high[i, j] >= np.nanmin(ceiling[[i, j]]) for i, j in pairs]
     return (
         f"Of {len(pairs)} pairs {sum(at)} agree as well as one of the two agrees with itself on other images "
         f"(noise ceilings from {np.nanmin(ceiling):.2f} to {np.nanmax(ceiling):.2f})."

@@ -109,12 +109,12 @@ def _finding(compared: Sequence[_Compared]) -> Note:
         before, after = each.place(PRE, _BINS), each.place(POST, _BINS)
         ceiling = each.agreement.ceiling
         lines.append(described(each.population))
-        text = number_text(with_ends("tau", each.agreement, (before, after)))
+        text = number_text(with_ends("tau", each.agreement.tau, (before, after)))
         line = f"ECE_{_BINS} before and after temperature scaling: {text}"
         if not np.isnan(ceiling[after]):
             line += f"; noise ceilings {ceiling[before]:.2f} before and {ceiling[after]:.2f} after"
         others = [
-            f"{number_text(with_ends('tau', each.agreement, (after, each.place(POST, n))))} with {n} bins"
+            f"{number_text(with_ends('tau', each.agreement.tau, (after, each.place(POST, n))))} with {n} bins"
             for n in (10, 500)
         ]
         lines.append(f"{line}. After it, {_BINS} bins agree with others: {', '.join(others)}.")

@@ -108,7 +108,7 @@ def _lines(population: Population, columns: Mapping[int, str]) -> list[dict[str,
             line |= {"n": np.count_nonzero(~np.isnan(values))}
             quartiles = quantity(name).scale * np.nanpercentile(values, [25, 50, 75])
             line |= dict(zip(("25 %", "median", "75 %"), quartiles, strict=True))
-            lines.append(line | with_ends(_TAU, found, (0, 1)))
+            lines.append(line | with_ends(_TAU, found.tau, (0, 1)))
     return lines
 
 

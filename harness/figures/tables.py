@@ -8,10 +8,10 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from harness.figures.note import Note
-from harness.statistics import Agreement, Estimates
+from harness.statistics import Estimates
 
 
-def with_ends(name: str, found: Agreement | Estimates, place: tuple[int, ...]) -> dict[str, float]:
+def with_ends(name: str, found: Estimates, place: tuple[int, ...]) -> dict[str, float]:
     """Return the cells of a table that hold a number and the ends of its intervals.
 
     Args:
@@ -19,10 +19,9 @@ def with_ends(name: str, found: Agreement | Estimates, place: tuple[int, ...]) -
         found: Numbers with intervals.
         place: Which of them.
     """
-    value = found.tau if isinstance(found, Agreement) else found.value
     intervals = {"images": found.images, "networks": found.networks}
     ends = {f"{end} ({over})": getattr(of, end)[place] for over, of in intervals.items() for end in ("low", "high")}
-    return {name: value[place]} | {column: float(end) for column, end in ends.items()}
+    return {name: found.value[place]} | {column: float(end) for column, end in ends.items()}
 
 
 def table_of(lines: Iterable[Mapping[str, object]]) -> pd.DataFrame:

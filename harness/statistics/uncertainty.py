@@ -36,22 +36,6 @@ class Interval(NamedTuple):
     bias: Float64[np.ndarray, "*shape"]
 
 
-class Agreement(NamedTuple):
-    """How the rankings by some columns agree.
-
-    Attributes:
-        tau: Kendall's tau-b of every two columns, ones on the diagonal; NaN where it is undefined.
-        images: Intervals of these over resamples of the images.
-        networks: Intervals over resamples of the networks, NaN where these are no sample.
-        ceiling: Noise ceiling of each column.
-    """
-
-    tau: Float64[np.ndarray, "columns columns"]
-    images: Interval
-    networks: Interval
-    ceiling: Float64[np.ndarray, " columns"]
-
-
 class Estimates(NamedTuple):
     """Some numbers with their intervals.
 
@@ -64,6 +48,19 @@ class Estimates(NamedTuple):
     value: Float64[np.ndarray, "*shape"]
     images: Interval
     networks: Interval
+
+
+class Agreement(NamedTuple):
+    """How the rankings by some columns agree.
+
+    Attributes:
+        tau: Kendall's tau-b of every two columns, shape (columns, columns), ones on the diagonal; NaN where it is
+            undefined.
+        ceiling: Noise ceiling of each column.
+    """
+
+    tau: Estimates
+    ceiling: Float64[np.ndarray, " columns"]
 
 
 def few_resamples_interval(
@@ -114,7 +111,7 @@ def rank_agreement(
     np.fill_diagonal(tau, 1.0)
     ceilings = [noise_ceiling(of_column) for of_column in np.moveaxis(resamples, 1, 0)]
     networks = over_networks(values) if is_sample and len(values) else _no_interval(tau.shape)
-    return Agreement(tau, interval, networks, np.array(ceilings, dtype=np.float64))
+    return Agreement(Estimates(tau, interval, networks), np.array(ceilings, dtype=np.float64))
 
 
 def with_intervals(

@@ -49,10 +49,10 @@ def noisy(n_networks=40, n_columns=3, n_resamples=20, noise=0.3, seed=0):
 def test_agreement_is_that_of_each_pair():
     _, values, resamples = noisy()
     found = rank_agreement(values, resamples, is_sample=False)
-    np.testing.assert_allclose(found.tau, kendall_matrix(values))
+    np.testing.assert_allclose(found.tau.value, kendall_matrix(values))
     each = np.array([kendall_tau(resamples[:, 0, i], resamples[:, 2, i]) for i in range(20)])
-    expected = few_resamples_interval(np.array(found.tau[0, 2]), each)
-    for part, alone in zip(found.images, expected, strict=True):
+    expected = few_resamples_interval(np.array(found.tau.value[0, 2]), each)
+    for part, alone in zip(found.tau.images, expected, strict=True):
         assert part[0, 2] == part[2, 0] == pytest.approx(float(alone))
     neighbours = [kendall_tau(resamples[:, 1, i], resamples[:, 1, i + 1]) for i in range(19)]
     assert found.ceiling[1] == pytest.approx(np.mean(neighbours))
@@ -61,16 +61,16 @@ def test_agreement_is_that_of_each_pair():
 def test_agreement_without_resamples():
     _, values, resamples = noisy()
     found = rank_agreement(values, resamples[..., :0], is_sample=False)
-    np.testing.assert_allclose(found.tau, kendall_matrix(values))
-    assert np.isnan(found.images.low).all()
+    np.testing.assert_allclose(found.tau.value, kendall_matrix(values))
+    assert np.isnan(found.tau.images.low).all()
     assert np.isnan(found.ceiling).all()
 
 
 def test_intervals_of_any_number_are_those_of_tau_where_it_is_tau():
     _, values, resamples = noisy()
-    expected = rank_agreement(values, resamples, is_sample=True)
+    expected = rank_agreement(values, resamples, is_sample=True).tau
     found = with_intervals(lambda some: kendall_matrix(some)[0, 1:], values, resamples, is_sample=True)
-    np.testing.assert_allclose(found.value, expected.tau[0, 1:])
+    np.testing.assert_allclose(found.value, expected.value[0, 1:])
     for part in ("images", "networks"):
         for mine, theirs in zip(getattr(found, part), getattr(expected, part), strict=True):
             np.testing.assert_allclose(mine, theirs[0, 1:])
@@ -91,8 +91,8 @@ def test_no_networks_and_no_resamples_have_no_intervals():
     found = with_intervals(lambda some: np.array(float(len(some))), nothing, np.empty((0, 2, 0)), is_sample=True)
     assert found.value == 0
     assert np.isnan([*found.images, *found.networks]).all()
-    agreement = rank_agreement(nothing, np.empty((0, 2, 0)), is_sample=True)
-    assert np.isnan([*agreement.images, *agreement.networks]).all()
+    tau = rank_agreement(nothing, np.empty((0, 2, 0)), is_sample=True).tau
+    assert np.isnan([*tau.images, *tau.networks]).all()
 
 
 def test_images_are_shared_by_the_columns():
@@ -101,7 +101,7 @@ def test_images_are_shared_by_the_columns():
     twice = rank_agreement(
         np.stack([values[:, 0]] * 2, axis=1), np.stack([resamples[:, 0]] * 2, axis=1), is_sample=False
     )
-    assert twice.images.low[0, 1] == twice.images.high[0, 1] == 1.0
+    assert twice.tau.images.low[0, 1] == twice.tau.images.high[0, 1] == 1.0
     assert twice.ceiling[0] < 0.9
 
 
@@ -117,7 +117,7 @@ def test_intervals_over_images_hold_the_true_tau():
     held, bias = [], []
     for seed in range(60):
         true, values, resamples = noisy(n_networks=60, n_columns=2, seed=seed)
-        found = rank_agreement(values, resamples, is_sample=False).images
+        found = rank_agreement(values, resamples, is_sample=False).tau.images
         held.append(found.low[0, 1] <= kendall_tau(*true.T) <= found.high[0, 1])
         bias.append(found.bias[0, 1])
     assert np.mean(held) >= 0.88
