@@ -88,7 +88,8 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
         )
     archive = open_archive(path, setting.space)
     if not len(archive.held):
-        raise DataError(f"{path} holds no record NNNNNN.pickle.pbz2; only its meta file is there")
+        fills = f"wait for the {settings.command('zoo train')} that fills it" if setting.is_zoo else "copy them there"
+        raise DataError(f"{path} holds no record NNNNNN.pickle.pbz2, only its meta file is there: {fills}")
     return archive
 
 

@@ -121,9 +121,10 @@ def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
         if key not in known
         for near in [difflib.get_close_matches(key, known, n=2)]
     ]
-    if any("ListConfig" in message for message in messages):
-        messages = ["expected a list"]
-        hints += [f"write {key}=[{value}]" for key, value in written if _is_list(key) and value[:1] != "["]
+    if any("ListConfig" in message or message.startswith("Ambiguous value") for message in messages):
+        lists = [f"write {key}=[{value}]" for key, value in written if _is_list(key) and value[:1] != "["]
+        if lists:
+            messages, hints = ["expected a list"], hints + lists
     return "; ".join([*messages, *hints, f"keys and their meaning: {conf / 'config.yaml'}"])
 
 

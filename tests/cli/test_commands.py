@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness import spaces
-from harness.archives import open_archive
+from harness.archives import open_archive, write_meta
 from harness.cli.main import main
+from harness.config import compose
 from harness.datasets import Library, Normalisation
 from harness.store import StoreRoot, open_store
 from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
@@ -200,6 +201,15 @@ def test_an_untrained_zoo_is_refused_with_the_command_that_trains_it(harness):
     code, _, err = harness("run", "runner=local", with_archives=False)
     assert code == 2
     assert re.search(r"run `harness zoo train .*runner=local` first", err)
+
+
+def test_a_zoo_in_training_without_a_record_yet_is_refused_and_the_command_that_fills_it_named(harness, tmp_path):
+    settings = compose([f"results={tmp_path}"])
+    folder = settings.archive_path(settings.archives[0])
+    write_meta(folder, "tss")
+    code, _, err = harness("run", "runner=local", "study.spaces=[tss]", with_archives=False)
+    assert code == 2
+    assert f"{folder} holds no record NNNNNN.pickle.pbz2, only its meta file is there: wait for the `harness zoo" in err
 
 
 def test_a_store_of_another_schema_is_refused(harness, tmp_path):
