@@ -22,6 +22,7 @@ from harness.runner.work import EvaluateTask
 from harness.store import open_store
 from harness.store.logits import LOSSLESS
 from harness.store.reader import Store
+from harness.store.sql import sql_text
 from harness.values import Study
 
 
@@ -133,7 +134,7 @@ def _stored(setting: ArchiveSetting, settings: Settings, study: Study, store: St
     found = []
     for (name,) in sorted(models.project("source").distinct().fetchall()):
         if source in (None, name):
-            rows = models.filter(f"source = '{name}'").project("arch_index, dataset, hp, seed").fetchall()
+            rows = models.filter(f"source = {sql_text(name)}").project("arch_index, dataset, hp, seed").fetchall()
             held = sorted({row[0] for row in rows})
             indices = np.asarray(arch_indices(study.archs, setting.space, held)[: study.limit], dtype=np.int64)
             if settings.part is not None:

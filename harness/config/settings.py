@@ -77,7 +77,7 @@ class Settings:
     overrides: tuple[str, ...]
 
     def command(self, name: str) -> str:
-        """Return another command with the same overrides, as one would type it; of several of one key, the last."""
+        """Return, between backticks, another command with the same overrides; of several of one key, the last."""
         last = {override.partition("=")[0]: override for override in self.overrides}
         return f"`{' '.join(['harness', name, *map(_as_typed, last.values())])}`"
 

@@ -61,8 +61,8 @@ class Library:
         """Return one part of a data set.
 
         Args:
-            name: A name of :func:`harness.datasets.names`.
-            part: ``train`` or ``test``.
+            name: One of :data:`harness.datasets.DATASETS`.
+            part: ``train`` or ``test``; ``cifar10-valid`` also has ``valid``.
 
         Raises:
             ValueError: The data set or its part is unknown.

@@ -22,6 +22,7 @@ from harness.exchange.folder import new_folder
 from harness.store.filters import PROTOCOLS
 from harness.store.reader import Store
 from harness.store.schema import MEASUREMENT_COLUMNS, MODEL_KEY, ROW_KEY, SCHEMA_VERSION, key_names
+from harness.store.sql import sql_text
 
 COLUMNS_FILE, CARD_FILE, SUMS_FILE, CROISSANT_FILE = "columns.csv", "README.md", "SHA256SUMS", "croissant.json"
 _ORDER = ", ".join((*key_names(ROW_KEY), "fingerprint"))
@@ -96,7 +97,7 @@ def export_release(store: Store, out: Path, filters: Mapping[str, Any]) -> list[
 def _write(rows: duckdb.DuckDBPyRelation, folder: Path, place: tuple[str, str, str], shown: Sequence[str]) -> Part:
     space, dataset, protocol = place
     columns = ", ".join(f'"{name}"' for name in shown)
-    chosen = rows.filter(f"space = '{space}' AND dataset = '{dataset}'").project(columns)
+    chosen = rows.filter(f"space = {sql_text(space)} AND dataset = {sql_text(dataset)}").project(columns)
     table: pa.Table = chosen.order(_ORDER).to_arrow_table()
     name = f"{space}-{dataset}-{protocol}.parquet"
     pq.write_table(table, folder / name, compression="zstd", write_page_checksum=True)

@@ -17,7 +17,7 @@ from harness.figures.panels import panel_grid, population_title
 from harness.figures.style import house_style
 from harness.figures.tables import number_text, table_of, with_ends
 from harness.figures.wording import described, few_networks, finding
-from harness.statistics import Agreement, rank_agreement
+from harness.statistics import Agreement, confidence_gap, rank_agreement
 from harness.statistics.population import PRE, Population
 
 METRICS = ("ECE_15", "ECE_em_15", "cwCE_15", "cwCE_em_15", "cwACE_15", "KSCE", "KDECE", "MMCE")
@@ -121,7 +121,7 @@ def _identity(population: Population, calibrator: str) -> str:
     """Say of how many networks ECE_15 is the gap between mean confidence and accuracy."""
     names = ("acc", "correct_confidence", "incorrect_confidence", "ECE_15")
     right, sure, unsure, error = (population.values(name, calibrator) for name in names)
-    gap = np.abs(right * sure + (1 - right) * unsure - right)
+    gap = confidence_gap(right, sure, unsure)
     known = ~np.isnan(gap) & ~np.isnan(error)
     if not known.any():
         return ""

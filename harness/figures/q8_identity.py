@@ -24,6 +24,7 @@ from harness.figures.wording import described, few_networks, finding
 from harness.statistics import (
     Estimates,
     Interval,
+    confidence_gap,
     kendall_matrix,
     noise_ceiling,
     partial_taus,
@@ -99,22 +100,6 @@ def why_metrics_agree(populations: Sequence[Population], calibrator: str = PRE) 
         )
     table = table_of(line for each in looked for line in each.lines())
     return Answer(_figure(looked), _finding(looked), table)
-
-
-def confidence_gap(
-    right: Float64[np.ndarray, " networks"],
-    sure: Float64[np.ndarray, " networks"],
-    unsure: Float64[np.ndarray, " networks"],
-) -> Float64[np.ndarray, " networks"]:
-    """Return |mean confidence - accuracy| of each network, in [0, 1].
-
-    Args:
-        right: Accuracies.
-        sure: Mean confidences where right.
-        unsure: Mean confidences where wrong.
-    """
-    # Of a network that is always right, or never, one of the two confidences is undefined and weighs nothing.
-    return np.abs(np.where(right > 0, right * sure, 0) + np.where(right < 1, (1 - right) * unsure, 0) - right)
 
 
 def _look(population: Population, calibrator: str) -> _Looked | None:

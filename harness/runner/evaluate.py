@@ -1,8 +1,9 @@
 """One parcel becomes rows and failures: a visit to each record, each model run once on what its units show.
 
 An exception while a unit is made becomes its failure, with the stage at which it stopped: this module is the worker
-boundary, the only place that catches every exception. Only what lies beside the unit goes on to the runner, which tries
-again: want of memory, and the death of another worker. What it returns is not yet written anywhere.
+boundary, the only place of the harness's own code that catches every exception. Only what lies beside the unit goes on
+to the runner, which tries again: want of memory, and the death of another worker. What it returns is not yet written
+anywhere.
 """
 
 import time

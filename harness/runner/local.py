@@ -12,7 +12,7 @@ def place(
     items: Iterable[Item],
     halve: Callable[[Item], Sequence[Item]],
 ) -> Iterator[Outcome[Item, Result]]:
-    """Yield the outcome of every item, in order, as :class:`harness.runner.placement.Place` says.
+    """Yield the outcome of every item as :class:`harness.runner.placement.Place` says, in the order of the items.
 
     An item for which memory does not suffice is halved, and lost if it cannot be.
     """
@@ -28,7 +28,7 @@ def place(
             except MemoryError as error:
                 parts = halve(part)
                 if len(parts) > 1:
-                    waiting.extend(parts)
+                    waiting.extendleft(reversed(parts))
                     continue
                 outcome = Outcome(part, None, lost=str(error))
             yield outcome

@@ -26,7 +26,7 @@ def describe_run(run_id: str, command: str, config: str) -> dict[str, Any]:
 
     Args:
         run_id: Its name.
-        command: ``run`` or ``retry``.
+        command: ``run``, ``retry`` or ``measure``.
         config: Its resolved configuration as JSON.
     """
     commit = _git("rev-parse", "HEAD")

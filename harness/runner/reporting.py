@@ -186,7 +186,7 @@ def reported_run(
     Args:
         root: The store.
         run_id: The run.
-        command: ``run`` or ``retry``.
+        command: ``run``, ``retry`` or ``measure``.
         n_units: Units that it is to make.
         wanted: Units of the whole study per partition, as they stand.
 

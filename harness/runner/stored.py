@@ -206,6 +206,9 @@ class StoredLibrary:
     folder: DataFolder = field(default_factory=DataFolder)
     _checked: dict[str, Int64[Tensor, " n_labels"]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def __reduce__(self) -> tuple[type["StoredLibrary"], tuple[StoreRoot, dict[str, str], DataFolder]]:
+        return StoredLibrary, (self.root, dict(self.chosen), self.folder)
+
     @property
     def choices(self) -> Choices:
         """The splits and label sets of the test images."""

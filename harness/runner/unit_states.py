@@ -17,6 +17,7 @@ from harness.runner.wanted import SETTING, Wanted
 from harness.store.logits import logits_file_sql
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, UNIT_KEY, VARIANT_KEY, key_names
+from harness.store.sql import sql_texts
 from harness.values import Study
 
 STATES = ("done", "missing", "failed", "absent")
@@ -70,7 +71,7 @@ class UnitStates:
         return self.connection.sql(
             f"WITH served AS ({self.served}) "
             f"SELECT {_UNIT}, present, families, attempt, logits FROM plan LEFT JOIN served USING ({_UNIT}) "
-            f"WHERE state IN ({_literals(make)}) {'AND is_served' if only_served else ''} "
+            f"WHERE state IN {sql_texts(make)} {'AND is_served' if only_served else ''} "
             "ORDER BY source, space, arch_index, dataset, hp, seed, protocol, condition, severity"
         ).to_arrow_table()
 
@@ -254,9 +255,5 @@ def _compact(query: str, study: Study, selections: Sequence[Selection]) -> str:
         "condition": {condition for condition, _ in study.conditions},
         "state": STATES,
     }
-    cast = ", ".join(f"{name}::ENUM({_literals(among)}) AS {name}" for name, among in values.items())
+    cast = ", ".join(f"{name}::ENUM{sql_texts(sorted(among))} AS {name}" for name, among in values.items())
     return f"SELECT * REPLACE ({cast}) FROM ({query})"
-
-
-def _literals(values: Collection[str]) -> str:
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))

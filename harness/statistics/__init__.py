@@ -1,5 +1,6 @@
 """Statistics of rankings, pure functions of arrays: how far they agree, how certain that is, how well one repeats."""
 
+from harness.statistics.confidence import confidence_gap
 from harness.statistics.ranks import kendall_matrix, kendall_tau, kendall_taus, partial_taus, spearman_rho
 from harness.statistics.uncertainty import (
     Agreement,
@@ -16,6 +17,7 @@ __all__ = [
     "Agreement",
     "Estimates",
     "Interval",
+    "confidence_gap",
     "few_resamples_interval",
     "kendall_matrix",
     "kendall_tau",

@@ -34,6 +34,7 @@ from harness.store.schema import (
     key_names,
 )
 from harness.store.seal import is_sealed
+from harness.store.sql import sql_text, sql_texts
 from harness.store.writer import (
     DIGEST_KEY,
     FAILURE_IDENTITY,
@@ -212,8 +213,8 @@ def gate_counts(store: Store, test_sets: Sequence[str] | None = None, precision:
         test_sets: Only what was found on these test sets; None for all, a model counting once for each.
         precision: Only what was found in this precision of the inference; None for all, as above.
     """
-    chosen = [] if test_sets is None else [f"test_set IN ({', '.join(map(repr, test_sets))})"]
-    chosen += [] if precision is None else [f"precision = {precision!r}"]
+    chosen = [] if test_sets is None else [f"test_set IN {sql_texts(test_sets)}"]
+    chosen += [] if precision is None else [f"precision = {sql_text(precision)}"]
     where = " AND ".join(chosen) or "true"
     return dict(store.sql(f"SELECT gate, count(*) FROM models WHERE {where} GROUP BY gate ORDER BY gate").fetchall())
 

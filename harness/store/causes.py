@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, UNIT_KEY, key_names
+from harness.store.sql import sql_texts
 
 _UNIT, _MODEL = (", ".join(key_names(key)) for key in (UNIT_KEY, MODEL_KEY))
 _FIRST = "concat_ws(' ', space, arch_index, dataset, 'hp', hp, 'seed', seed, protocol, condition)"
@@ -40,8 +41,8 @@ def find_causes(store: Store, fingerprints: Collection[str] | None = None) -> li
         store: The store.
         fingerprints: Those of the units of the study; None if all are.
     """
-    listed = "NULL" if fingerprints is None else ", ".join(f"'{fingerprint}'" for fingerprint in sorted(fingerprints))
-    is_of_study = f"coalesce(fingerprint IN ({listed or 'NULL'}), {fingerprints is None})"
+    listed = sql_texts(sorted(fingerprints or ()))
+    is_of_study = f"coalesce(fingerprint IN {listed}, {fingerprints is None})"
     found = store.sql(
         f"SELECT {is_of_study} AS is_of_study, count(*) AS n_units, count(DISTINCT ({_MODEL})), stage, type, "
         f"min_by({_FIRST}, ({_UNIT})) AS first, min_by(message, ({_UNIT})) FROM failures WHERE kind = 'failed' "

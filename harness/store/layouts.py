@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from harness.metrics import MEASUREMENTS, Measurement
 from harness.store.published import ONCE, PHASES
 from harness.store.schema import ROW_KEY, UNIT_KEY, key_names
+from harness.store.sql import sql_texts
 
 _SETTING = (*key_names(UNIT_KEY), "split", "split_seed", "label_set")
 _PRE, _POST = PHASES["pre"], PHASES["post"]
@@ -53,7 +54,7 @@ def _auc_join(name: str, shifted: str) -> str:
     return (
         f"LEFT JOIN {shifted} {name} ON {same} AND pre.condition = 'unshifted' AND {name}.calibrator = '{_PRE}' "
         f"AND {name}.condition = '{condition}' AND {name}.severity = {severity} AND {name}.test_set = pre.test_set "
-        f"AND pre.dataset IN ({', '.join(map(repr, trained_on))})"
+        f"AND pre.dataset IN {sql_texts(trained_on)}"
     )
 
 

@@ -98,7 +98,7 @@ class RunBeat:
 
     Attributes:
         run_id: Name of the run.
-        command: ``run`` or ``retry``.
+        command: ``run``, ``retry`` or ``measure``.
         sender: The driver.
         n_units: Units that the run is to make.
         n_done: Those that were made.

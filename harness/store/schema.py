@@ -102,7 +102,7 @@ FAILURE_COLUMNS = (
 )
 RUN_COLUMNS = (
     Column("run_id", pa.string(), "", "name of the run: UTC time of its start and a random part"),
-    Column("command", pa.string(), "", "run or retry"),
+    Column("command", pa.string(), "", "run, retry or measure"),
     Column("started_at", pa.string(), "", "UTC, ISO 8601"),
     Column("config", pa.string(), "", "resolved configuration, JSON"),
     Column("versions", pa.string(), "", "versions of Python and of the packages that decide numbers, JSON"),

@@ -9,6 +9,7 @@ from harness.store.files import StorePath, StoreRoot
 from harness.store.object_dataset import object_dataset
 from harness.store.object_path import ObjectPath
 from harness.store.schema import Table
+from harness.store.sql import sql_text
 
 
 def make_view(connection: duckdb.DuckDBPyConnection, view: str, table: Table, root: StoreRoot) -> None:
@@ -33,5 +34,4 @@ def _rows_of_files(connection: duckdb.DuckDBPyConnection, table: Table, root: St
 
 def _literal(path: StorePath) -> str:
     """An SQL string that means this file and no other: DuckDB reads ``*``, ``?`` and ``[`` as patterns."""
-    escaped = re.sub(r"([*?\[])", r"[\1]", str(path)).replace("'", "''")
-    return f"'{escaped}'"
+    return sql_text(re.sub(r"([*?\[])", r"[\1]", str(path)))

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from harness.metrics.resampling import HEADLINE
 from harness.store.published import published_names
 from harness.store.schema import LOGITS_IDENTITY, MODEL_KEY, ROW_KEY, UNIT_KEY, key_names
+from harness.store.sql import sql_text
 
 _ROW_KEY = key_names(ROW_KEY)
 _COMPARABLE = ", ".join(name for name in _ROW_KEY if name not in ("arch_index", "seed"))
@@ -41,8 +42,7 @@ def unique_logits() -> str:
 
 def own_value(name: str) -> str:
     """Return the SQL of the value of a measurement of one of the user's own families."""
-    escaped = name.replace("'", "''")
-    return f"own['{escaped}']"
+    return f"own[{sql_text(name)}]"
 
 
 def with_own_columns(relation: str, names: Iterable[str]) -> str:

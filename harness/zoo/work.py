@@ -182,7 +182,7 @@ class _Trainer:
         eval_time_s = time.perf_counter() - start
         if not bool(torch.isfinite(logits).all()):
             raise TrainingError(f"its logits of {test.name} are no finite numbers")
-        features = costs(space, arch_index, test, recipe)
+        features = features_of(space, arch_index, test, recipe)
         return NewTrial(
             dataset=recipe.dataset,
             seed=seed,
@@ -209,7 +209,7 @@ def _raise_for_runner(error: RuntimeError) -> None:
         raise WorkerLostError(str(error)) from error
 
 
-def costs(space: str, arch_index: int, images: ImageSet, recipe: Recipe) -> Features:
+def features_of(space: str, arch_index: int, images: ImageSet, recipe: Recipe) -> Features:
     """Return the features of an architecture at the size of the recipe and its images."""
     return spaces.get(space).features(
         arch_index,

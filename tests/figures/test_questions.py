@@ -27,9 +27,8 @@ from harness.figures import (
     uniform_widths,
     why_metrics_agree,
 )
-from harness.figures.q8_identity import confidence_gap
 from harness.figures.trends import tau_at_like_accuracy
-from harness.statistics import few_resamples_interval
+from harness.statistics import confidence_gap, few_resamples_interval
 from harness.statistics.population import POST, PRE
 
 QUESTIONS = {
@@ -324,6 +323,12 @@ def test_networks_whose_error_is_the_gap_of_confidence_are_counted(make):
     population = with_values(population, "correct_confidence", accuracy + 0.1)
     population = with_values(population, "incorrect_confidence", accuracy + 0.1)
     population = with_values(population, "ECE_15", np.where(np.arange(10) < 6, 0.1, 0.2))
+    assert "So it is for 6 of 10 networks of tss on cifar10" in agreement_of_metrics([population]).finding.text
+    # Of a network that is always right nothing is known about confidences where it is wrong, and nothing is needed.
+    always = np.where(np.arange(10) == 0, 1.0, accuracy)
+    population = with_values(population, "acc", always)
+    population = with_values(population, "correct_confidence", np.where(np.arange(10) == 0, 0.9, accuracy + 0.1))
+    population = with_values(population, "incorrect_confidence", np.where(np.arange(10) == 0, np.nan, accuracy + 0.1))
     assert "So it is for 6 of 10 networks of tss on cifar10" in agreement_of_metrics([population]).finding.text
 
 

@@ -126,3 +126,4 @@ def test_without_workers_want_of_memory_loses_the_culprit_alone(parcel):
     (lost,) = [outcome for outcome in outcomes if outcome.result is None]
     assert (lost.item.units, lost.lost) == ((culprit,), "no room")
     assert sum(outcome.result or 0 for outcome in outcomes) == len(parcel.units) - 1
+    assert [unit for outcome in outcomes for unit in outcome.item.units] == list(parcel.units)

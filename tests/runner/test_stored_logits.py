@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 from pathlib import Path
 
@@ -304,6 +305,9 @@ def test_the_stored_library_gives_what_the_data_gave(kept, arguments):
     assert stored.shifted("digits", "ood_uniform", 0).labels is None
     assert stored.serves("darker", "digits")
     assert not stored.serves("ood_gaussian", "digits")
+    sent = pickle.dumps(stored)  # to each worker: where things are, without what was read of them
+    assert len(sent) == len(pickle.dumps(StoredLibrary(stored.root)))
+    assert pickle.loads(sent).load("digits", "test").labels.equal(test.labels)
     with pytest.raises(DataError, match="ood_gaussian, severity 0, found 0"):
         stored.shifted("digits", "ood_gaussian", 0)
 
