@@ -5,6 +5,8 @@ import os
 import uuid
 from pathlib import Path
 
+from harness.errors import DataError
+
 TEMPORARY_SUFFIX = ".tmp"
 
 
@@ -35,6 +37,18 @@ def write_file(path: Path, content: bytes, *, tag: str = "") -> None:
             for folder in missing:
                 folder.rmdir()  # refuses one that another process has put something into
         raise
+
+
+def write_data(path: Path, content: bytes) -> None:
+    """Write a file as :func:`write_file` does.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    try:
+        write_file(path, content)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}") from error
 
 
 def _flush_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ from harness.archives.hashing import require_regular, weights_hash
 from harness.archives.naming import DESCRIPTION_FILE, converted_file
 from harness.archives.record import Record, check_architecture
 from harness.archives.trial import Trial, TrialKey
-from harness.atomic import write_file
+from harness.atomic import write_data, write_file
 from harness.errors import DataError
 from harness.pickles import mapping, shown
 
@@ -62,10 +62,7 @@ def write_description(folder: Path, description: Description) -> None:
     """
     content = json.dumps({"format": _FORMAT, "version": _VERSION, **description._asdict()}, indent=2)
     path = folder / DESCRIPTION_FILE
-    try:
-        write_file(path, f"{content}\n".encode())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}") from error
+    write_data(path, f"{content}\n".encode())
 
 
 def read_description(folder: Path) -> Description:

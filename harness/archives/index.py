@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from harness.archives.archive import Archive
 from harness.archives.naming import INDEX_FILE
 from harness.archives.record import Record
-from harness.atomic import write_file
+from harness.atomic import write_data, write_file
 from harness.errors import DataError
 
 _VERSION = "1"
@@ -228,10 +228,7 @@ def write_beside(archive: Archive, name: str, content: bytes, cache: Path) -> Pa
             write_file(beside, content)
             cached.unlink(missing_ok=True)
             return beside
-    try:
-        write_file(cached, content)
-    except OSError as error:
-        raise DataError(f"{cached}: cannot be written: {error}") from error
+    write_data(cached, content)
     return cached
 
 

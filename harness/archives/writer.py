@@ -16,7 +16,7 @@ from torch import Tensor
 
 from harness import spaces
 from harness.archives.naming import META_FILE, record_file
-from harness.atomic import write_file
+from harness.atomic import write_data
 from harness.errors import DataError
 from harness.spaces.cell import format_cell
 
@@ -203,8 +203,5 @@ def _budget_dict(space: str, arch_index: int, arch_str: str, trials: list[NewTri
 def _write(path: Path, content: object, *, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise DataError(f"{path}: is there already; remove it or allow it to be replaced")
-    try:
-        write_file(path, bz2.compress(pickle.dumps(content, protocol=_PROTOCOL)))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}") from error
+    write_data(path, bz2.compress(pickle.dumps(content, protocol=_PROTOCOL)))
     return path

@@ -17,9 +17,8 @@ FORMATS = ("paper", "release")
 def export(settings: Settings, arguments: argparse.Namespace) -> int:
     """Write the rows of the store that are our own in a format; return 0."""
     if arguments.format not in FORMATS:
-        raise ConfigError(
-            f"format: expected {' or '.join(f'format={name}' for name in FORMATS)}, got {arguments.format}"
-        )
+        got = "nothing" if arguments.format is None else f"format={arguments.format}"
+        raise ConfigError(f"format: expected {' or '.join(f'format={name}' for name in FORMATS)}, got {got}")
     if arguments.out is None:
         raise ConfigError("expected --out FOLDER, the folder to make")
     chosen, out = filters(arguments.only), Path(arguments.out)

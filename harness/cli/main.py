@@ -53,9 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(compose(_overrides(arguments)), arguments)
     except StoppedEarlyError as error:
         return _complain("stopped", error, STOPPED)
-    except HarnessError as error:
-        return _complain("error", error, REFUSED)
-    except OSError as error:
+    except (HarnessError, OSError) as error:
         return _complain("error", error, REFUSED)
     except duckdb.Error as error:
         return _complain("error", f"the store cannot be read: {str(error).splitlines()[0]}", REFUSED)
@@ -78,7 +76,7 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
         return [word for word in words if word not in files]
     if hasattr(arguments, "format"):
         formats = [word for word in arguments.overrides if word.startswith(_FORMAT)]
-        arguments.format = formats[-1].removeprefix(_FORMAT) if formats else "none"
+        arguments.format = formats[-1].removeprefix(_FORMAT) if formats else None
         return [word for word in arguments.overrides if word not in formats]
     if getattr(arguments, "sql", None) is None:
         return arguments.overrides
@@ -127,8 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     query_parser.add_argument(
         "--describe", action="store_true", help="explain the columns instead: all, or those named"
     )
-    query_parser.set_defaults(names=[])
-    query_parser.set_defaults(command=query.query)
+    query_parser.set_defaults(names=[], command=query.query)
     _add_store(commands)
     _add_archive(commands)
     _add_import(commands)

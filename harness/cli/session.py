@@ -1,6 +1,6 @@
 """What several commands need: the archives of the settings, what they can serve, the store, and a way to place work."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -19,6 +19,7 @@ from harness.cli.output import say
 from harness.config import ArchiveSetting, Settings
 from harness.errors import ConfigError, DataError
 from harness.runner import cluster, local
+from harness.runner.memory import gpu_count
 from harness.runner.options import RunnerOptions
 from harness.runner.placement import Place
 from harness.runner.plan import Plan
@@ -201,9 +202,9 @@ def require_device(device: str) -> None:
     Raises:
         ConfigError: It is not there.
     """
-    kind = torch.device(device).type
-    available: dict[str, Callable[[], bool]] = {"cpu": lambda: True, "cuda": torch.cuda.is_available}
-    if kind not in available or not available[kind]():
+    wanted = torch.device(device)
+    n_devices = {"cpu": 1, "cuda": gpu_count()}.get(wanted.type, 0)
+    if (wanted.index or 0) >= n_devices:
         raise ConfigError(f"runner.device: {device!r} is not available on this machine; runner.device=cpu always is")
 
 
@@ -227,5 +228,5 @@ def placing(options: RunnerOptions) -> Iterator[Place]:
     if options.kind == "local":
         yield local.place
         return
-    with cluster.ray_place(options, torch.cuda.device_count()) as place:
+    with cluster.ray_place(options, gpu_count()) as place:
         yield place

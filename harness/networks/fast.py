@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness.errors import EvaluationError
-from harness.networks.folding import Kernel, exact, fold_convolution, fold_norm, fold_operation
+from harness.networks.folding import exact, fold_convolution, fold_norm, fold_operation
 from harness.networks.network import Cell, Network
 from harness.networks.operations import Reduction
 from harness.networks.pooling import LocalMean
@@ -50,17 +50,17 @@ def _check_finite(tensors: dict[str, Tensor], what: str) -> None:
 
 
 class _Convolution(nn.Module):
-    """A convolution with bias and zero padding."""
+    """A convolution with zero padding that keeps the resolution at stride 1."""
 
     weight: Tensor
-    bias: Tensor
+    bias: Tensor | None
 
-    def __init__(self, kernel: Kernel, stride: int = 1) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
-        self.padding = kernel.side // 2
-        self.register_buffer("weight", kernel.weight.contiguous(memory_format=torch.channels_last))
-        self.register_buffer("bias", kernel.bias.clone())
+        self.padding = weight.shape[-1] // 2
+        self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
+        self.register_buffer("bias", None if bias is None else bias.clone())
 
     def forward(self, x: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
@@ -98,7 +98,10 @@ class _Values:
 
 
 class _Node(nn.Module):
-    """One sum of a simplified cell. Its shift is part of the bias of its first convolution, if there is one."""
+    """One sum of a simplified cell.
+
+    Its first convolution has the biases of all, and the shift: a GPU adds each bias in a pass of its own.
+    """
 
     shift: Tensor | None
 
@@ -109,9 +112,10 @@ class _Node(nn.Module):
         self.skips = tuple(node.skips.items())
         self.is_uniform = node.is_uniform
         kernels, shift = list(node.kernels.values()), node.shift
-        if kernels:
-            kernels[0] = kernels[0]._replace(bias=kernels[0].bias + shift)
-        self.convolutions = nn.ModuleList(map(_Convolution, kernels))
+        bias = torch.stack([shift, *(kernel.bias for kernel in kernels)]).sum(dim=0)
+        self.convolutions = nn.ModuleList(
+            _Convolution(kernel.weight, None if place else bias) for place, kernel in enumerate(kernels)
+        )
         self.mean = LocalMean(len(shift)) if node.pools else None
         is_shifted = not kernels and (node.is_uniform or bool(shift.any()))
         self.register_buffer("shift", shift[None, :, None, None].clone() if is_shifted else None)
@@ -173,10 +177,9 @@ class _Reduction(nn.Module):
         super().__init__()
         projection = reduction.downsample[1]
         assert isinstance(projection, nn.Conv2d)
-        weight = exact(projection.weight)
-        self.conv_a = _Convolution(fold_operation(reduction.conv_a), stride=2)
-        self.conv_b = _Convolution(fold_operation(reduction.conv_b))
-        self.downsample = _Convolution(Kernel(weight, weight.new_zeros(len(weight))))
+        self.conv_a = _Convolution(*fold_operation(reduction.conv_a), stride=2)
+        self.conv_b = _Convolution(*fold_operation(reduction.conv_b))
+        self.downsample = _Convolution(exact(projection.weight), None)
 
     def forward(self, x: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
         halved = self.downsample(F.avg_pool2d(x, 2))
@@ -223,7 +226,7 @@ class _FastNetwork(nn.Module):
         assert isinstance(last_norm, nn.BatchNorm2d)
         blocks = [_fast_block(block) for block in net.cells]
         self.is_constant = any(isinstance(block, _Cell) and block.is_constant for block in blocks)
-        self.stem = _Convolution(fold_convolution(stem, norm))
+        self.stem = _Convolution(*fold_convolution(stem, norm))
         self.blocks = nn.Sequential(*blocks)
         self.head = _Head(last_norm, net.classifier)
 

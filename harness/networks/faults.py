@@ -2,7 +2,24 @@
 
 import torch
 
-_OF_DEVICE = ("STATUS_ALLOC_FAILED", "CUDA error: out of memory")  # the latter where torch's own allocator is not asked
+from harness.errors import WorkerLostError
+
+_OF_DEVICE = (
+    "ALLOC_FAILED",
+    "ALLOCATION_FAILED",  # of cuDNN from version 9 on
+    "error: out of memory",  # where torch's own allocator is not asked
+    "unable to find an engine to execute this computation",  # torch, when no workspace of cuDNN had room
+    "STATUS_NOT_INITIALIZED",  # no room for the handle of a library
+)
+_LOST = (
+    "STATUS_EXECUTION_FAILED",
+    # What a process says that starts on a GPU which another has lost:
+    "No CUDA GPUs are available",
+    "CUDA unknown error",
+    "CUDA driver initialization failed",
+    "Unexpected error from cudaGetDeviceCount",
+    "CUDA driver error",
+)
 _OF_HOST = ("can't allocate memory", "not enough memory")  # what torch's allocator for CPUs says in a RuntimeError
 
 
@@ -37,5 +54,17 @@ def is_device_lost(error: RuntimeError) -> bool:
         >>> is_device_lost(RuntimeError("shapes differ"))
         False
     """
-    says_so = isinstance(error, torch.AcceleratorError) or "STATUS_EXECUTION_FAILED" in str(error)
+    says_so = isinstance(error, torch.AcceleratorError) or any(text in str(error) for text in _LOST)
     return says_so and not is_out_of_memory(error)
+
+
+def try_device(device: torch.device | str) -> None:
+    """Compute something on a device.
+
+    Raises:
+        WorkerLostError: It cannot be used.
+    """
+    try:
+        torch.zeros(1, device=device).add(1).cpu()
+    except (RuntimeError, AssertionError) as error:  # the latter is what a torch without CUDA raises
+        raise WorkerLostError(f"the device {device} cannot be used: {error}") from error

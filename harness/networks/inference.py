@@ -36,7 +36,8 @@ def infer(
     several threads, each of them takes batches of its own: the network's forward pass must change nothing in it.
 
     Args:
-        net: The network in float32, plain or fast; it is moved to the device and left there in evaluation mode.
+        net: The network, plain or fast, in float32 or :func:`harness.networks.cast` to the precision; it is moved to
+            the device and left there in evaluation mode.
         images: Pixels; at least one image.
         mean: Mean of each channel, for pixels in [0, 1].
         std: Standard deviation of each channel, positive.

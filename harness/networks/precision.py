@@ -1,6 +1,7 @@
 """The arithmetic of an inference: full float32, TF32 inside convolutions and products, or bfloat16 throughout."""
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
@@ -53,9 +54,10 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def cast(net: nn.Module, precision: str) -> nn.Module:
-    """Return a network of float32 itself, or a copy of it in the type of a precision."""
+    """Return a network itself if it has the type of a precision, else a copy that has."""
     dtype = dtype_of(precision)
-    return net if dtype == torch.float32 else copy.deepcopy(net).to(dtype)
+    held = next(itertools.chain(net.parameters(), net.buffers()), None)
+    return net if held is None or held.dtype == dtype else copy.deepcopy(net).to(dtype)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from harness.errors import HarnessError
+
 _TIMEOUT_S = 3600
 _KERNEL_OPTIONS = [
     "--IPKernelApp.matplotlib=inline",  # from the start, for the options below to hold in every cell
@@ -25,7 +27,7 @@ _KERNEL_OPTIONS = [
 _CLEAN = "%reset -f"
 
 
-class NotebookError(Exception):
+class NotebookError(HarnessError):
     """A notebook that cannot be shown on a store: the message of its cell."""
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from harness import networks
 from harness.datasets import ImageSet, Normalisation, ShiftedImages
 from harness.errors import EvaluationError, WorkerLostError
-from harness.runner.memory import fitting_batch, peak_bytes_on_device
+from harness.runner.memory import bytes_for_this_process, claim_share, fitting_batch, peak_bytes_on_device
 from harness.runner.options import RunnerOptions
 
 FAST, PLAIN = "fast", "plain"
@@ -107,11 +107,14 @@ class _Ready:
     """What an inference knows of a network.
 
     Attributes:
-        fast: Its fast form; None if that does not agree with it.
+        stand_in: What is run in its place: its fast form, or where that does not agree a copy in the precision; None
+            for the network itself, which must not be held here to be forgotten with it.
+        form: Whether the fast form is run or the plain one.
         batch_size: Images in a forward pass.
     """
 
-    fast: nn.Module | None
+    stand_in: nn.Module | None
+    form: str
     batch_size: int
 
 
@@ -142,6 +145,15 @@ class Inference:
     def __reduce__(self) -> tuple[type["Inference"], tuple[object, ...]]:
         settings = (self.device, self.batch_size, self.precision, self.min_batch_size, self.memory_share)
         return Inference, settings
+
+    def claim_device(self) -> None:
+        """Try the device and keep this process to its share of its memory.
+
+        Raises:
+            WorkerLostError: The device cannot be used.
+        """
+        networks.try_device(self.device)
+        claim_share(self.device, self.memory_share)
 
     def pixels(self, images: ImageSet | ShiftedImages) -> UInt8[Tensor, "n 3 h w"]:
         """Return the pixels of some images, on the device; see :class:`AbstractInference` for errors."""
@@ -183,7 +195,7 @@ class Inference:
         if network not in self._ready:
             self._ready[network] = self._prepared(network, pixels, normalisation)
         ready = self._ready[network]
-        net, form = (network, PLAIN) if ready.fast is None else (ready.fast, FAST)
+        net = network if ready.stand_in is None else ready.stand_in
         while True:
             batch_size = networks.pass_size(pixels, min(ready.batch_size, len(pixels)))
             try:
@@ -194,7 +206,7 @@ class Inference:
                 if not networks.is_out_of_memory(error) or batch_size // 2 < self.min_batch_size:
                     raise
             else:
-                return Inferred(logits, How(form, batch_size))
+                return Inferred(logits, How(ready.form, batch_size))
             self._free_cached()
             ready.batch_size = batch_size // 2
 
@@ -202,17 +214,17 @@ class Inference:
         """Return the fast form of a network, tried on some of the images, and how many of them fit into the memory."""
         probe = pixels[:_PROBE]
         fast = self._agreeing_form(network, probe, normalisation)
+        net = networks.cast(network if fast is None else fast, self.precision)
+        ready = _Ready(None if net is network else net, PLAIN if fast is None else FAST, len(pixels))
         if self.batch_size is not None:
-            return _Ready(fast, self.batch_size)
+            return replace(ready, batch_size=self.batch_size)
         if torch.device(self.device).type != "cuda":
-            return _Ready(fast, len(pixels))
-        net = network if fast is None else fast
+            return ready
         n_images = min(len(probe), self.min_batch_size)
         settings = {"batch_size": n_images, "device": self.device, "precision": self.precision}
         peak = peak_bytes_on_device(lambda: networks.infer(net, probe, *normalisation, **settings), self.device)
-        total = torch.cuda.get_device_properties(self.device).total_memory
-        fitting = fitting_batch(peak / n_images, total * self.memory_share)
-        return _Ready(fast, max(self.min_batch_size, min(fitting, _LARGEST_BATCH)))
+        fitting = fitting_batch(peak / n_images, bytes_for_this_process(self.device, self.memory_share))
+        return replace(ready, batch_size=max(self.min_batch_size, min(fitting, _LARGEST_BATCH)))
 
     def _agreeing_form(
         self, network: nn.Module, probe: UInt8[Tensor, "n 3 h w"], normalisation: Normalisation

@@ -1,4 +1,4 @@
-"""Memory of a worker: having the C library keep it, and how much of a GPU's a network takes."""
+"""Memory of a worker: having the C library keep it, and how much of a GPU's is its own and a network takes."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 _KEPT_BYTES = 16 * 2**20  # above the arrays of a measurement; of 32 MiB and more glibc does not learn
+_OF_SHARE = 0.95  # of a GPU's memory: the rest of a share is for what torch does not allocate, such as the context
 
 
 def fitting_batch(bytes_of_image: float, n_bytes: float) -> int:
@@ -18,6 +19,24 @@ def fitting_batch(bytes_of_image: float, n_bytes: float) -> int:
         256
     """
     return 1 << max(0, int(n_bytes / (2 * bytes_of_image)).bit_length() - 1)
+
+
+def gpu_count() -> int:
+    """Return how many CUDA devices can be used here: a driver that is too old shows some that cannot."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def claim_share(device: str, share: float) -> None:
+    """Keep this process to its share of a CUDA device's memory, so that those beside it do not miss what it caches."""
+    if torch.device(device).type == "cuda" and share < 1:
+        torch.cuda.set_per_process_memory_fraction(_OF_SHARE * share, device)
+
+
+def bytes_for_this_process(device: str, share: float) -> float:
+    """Return how many bytes of a CUDA device this process may allocate beside what it has: of its share, and free."""
+    free, total = torch.cuda.mem_get_info(device)
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(0.0, min(_OF_SHARE * share * total - torch.cuda.memory_allocated(device), free + unused))
 
 
 def peak_bytes_on_device(work: Callable[[], object], device: str) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from harness.runner.memory import gpu_count
+
 _PACKAGES = ("duckdb", "numpy", "pandas", "pyarrow", "ray", "scipy", "torch")
 _CHECKOUT = Path(__file__).parents[2]
 
@@ -51,7 +53,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _hardware() -> dict[str, Any]:
-    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    devices = [torch.cuda.get_device_name(i) for i in range(gpu_count())]
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
         "host": platform.node(),

@@ -69,7 +69,7 @@ class InferenceTask:
     def start(self) -> Callable[[Request], Answer]:
         """Try the device and return the function that answers requests."""
         torch.set_num_threads(self.threads)
-        torch.zeros(1, device=self.inference.device)
+        self.inference.claim_device()
         return _Server(self.inference).answer
 
 

@@ -63,7 +63,8 @@ class EvaluateTask:
     stored_as: str = LOSSLESS
 
     def start(self) -> Callable[[Parcel], ParcelDone]:
-        """Open the archives and return the function that evaluates and commits a parcel."""
+        """Try the device, open the archives and return the function that evaluates and commits a parcel."""
+        self.inference.claim_device()
         return self._start(self.inference)
 
     def service(self) -> InferenceTask:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.atomic import write_file
+from harness.atomic import write_data
 from harness.errors import DataError
 
 DIVERGED_FOLDER = "diverged"
@@ -44,11 +44,7 @@ def write_note(folder: Path, note: DivergedNote) -> None:
     Raises:
         DataError: It cannot be written.
     """
-    path = note_path(folder, note.arch_index)
-    try:
-        write_file(path, (json.dumps(asdict(note), indent=2) + "\n").encode())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}") from error
+    write_data(note_path(folder, note.arch_index), (json.dumps(asdict(note), indent=2) + "\n").encode())
 
 
 def remove_note(folder: Path, arch_index: int) -> None:

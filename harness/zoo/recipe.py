@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from harness.atomic import write_file
+from harness.atomic import write_data
 from harness.datasets import ImageSet, Library
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError
 from harness.zoo.sample import SSS_SAMPLE, TSS_SAMPLE, TWO_SEEDS
 
 RECIPE_FILE = "recipe.json"
@@ -154,7 +154,4 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
     Raises:
         DataError: It cannot be written.
     """
-    try:
-        write_file(folder / RECIPE_FILE, (json.dumps(asdict(recipe), indent=2) + "\n").encode())
-    except OSError as error:
-        raise DataError(f"{folder / RECIPE_FILE}: cannot be written: {error}") from error
+    write_data(folder / RECIPE_FILE, (json.dumps(asdict(recipe), indent=2) + "\n").encode())

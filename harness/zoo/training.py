@@ -1,6 +1,6 @@
 """Training one network of the zoo.
 
-The same recipe gives the same weights on one kind of processor: one thread, one seeded generator per network for
+The same recipe gives the same weights on CPUs of one kind: one thread, one seeded generator per network for
 initialisation, order and augmentation. Only the recorded times differ between two trainings.
 """
 

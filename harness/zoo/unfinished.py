@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from harness.archives import NewTrial
-from harness.atomic import write_file
+from harness.atomic import write_data
 from harness.errors import DataError
 
 UNFINISHED_FOLDER = "unfinished"
@@ -51,10 +51,7 @@ def keep_trial(folder: Path, arch_index: int, trial: NewTrial) -> None:
     arrays |= {f"{_WEIGHT}{name}": tensor.cpu().numpy() for name, tensor in (trial.weights or {}).items()}
     content = BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    try:
-        write_file(path, content.getvalue() + _seal(content.getvalue()))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}") from error
+    write_data(path, content.getvalue() + _seal(content.getvalue()))
 
 
 def kept_trial(folder: Path, arch_index: int, seed: int) -> NewTrial | None:

@@ -106,8 +106,13 @@ class TrainTask:
     device: str = "cpu"
 
     def start(self) -> Callable[[tuple[str, int]], Trained]:
-        """Load the data and return the function that trains an architecture, given (space, index)."""
+        """Try the device, load the data and return the function that trains an architecture, given (space, index).
+
+        Raises:
+            WorkerLostError: The device cannot be used.
+        """
         torch.set_num_threads(1)
+        networks.try_device(self.device)
         train, test = self.recipe.training_images(self.library), self.library.load(self.recipe.dataset, "test")
         return _Trainer(self, train, test).train
 

@@ -126,8 +126,8 @@ def test_several_rows_of_an_architecture_are_refused_until_one_is_chosen(harness
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["format=parquet", "--out", "x"], "format: expected format=paper or format=release, got parquet"),
-        (["--out", "x"], "format: expected format=paper or format=release"),
+        (["format=parquet", "--out", "x"], "format: expected format=paper or format=release, got format=parquet"),
+        (["--out", "x"], "format: expected format=paper or format=release, got nothing"),
         (["format=paper"], "expected --out FOLDER"),
         (["format=paper", "--out", "x", "--only", "hp"], "--only: expected COLUMN=VALUE"),
         (

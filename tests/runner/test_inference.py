@@ -1,5 +1,8 @@
 """How networks are run: the fast form where it agrees, batches that fit, and a device that is lost."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -104,6 +107,10 @@ SHORT = (
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     torch.AcceleratorError("CUDA error: out of memory"),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate(handle)"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+    RuntimeError("CUDA driver error: out of memory"),
     RuntimeError("DefaultCPUAllocator: can't allocate memory"),
     RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes"),
 )
@@ -150,6 +157,36 @@ def test_the_batch_on_a_gpu_comes_from_measured_memory(pixels):
 
 
 LOST = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No CUDA GPUs are available",
+        "CUDA unknown error - this may be due to an incorrectly set up environment",
+        "CUDA driver initialization failed, you might not have a CUDA gpu.",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+    ],
+)
+def test_what_a_process_says_that_starts_on_a_lost_device_is_understood(text):
+    assert networks.is_device_lost(RuntimeError(text))
+    assert not networks.is_out_of_memory(RuntimeError(text))
+
+
+def test_a_device_that_cannot_be_used_is_found_before_work():
+    Inference("cpu").claim_device()
+    with pytest.raises(WorkerLostError, match="the device cuda:99 cannot be used: "):
+        Inference("cuda:99").claim_device()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_that_is_run_plainly_is_forgotten_with_its_last_holder(pixels, precision):
+    inference, net = Inference("cpu", precision=precision), Narrow(100, ValueError())
+    assert inference.run(net, pixels, CONSTANTS).how.network_form == PLAIN
+    held = weakref.ref(net)
+    del net
+    gc.collect()
+    assert held() is None
 
 
 def test_a_lost_device_is_no_failure_of_a_unit(pixels):

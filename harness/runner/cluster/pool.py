@@ -177,17 +177,20 @@ class _Pool(Generic[Item, Result]):
         """Take on a worker that has started, or hire another."""
         try:
             ray.get(done)
-        except GONE as error:
+        except (*GONE, WorkerLostError) as error:  # the latter of one whose device cannot be used, and which lives
+            ray.kill(worker.actor)
             self._failed_starts += 1
-            if self._failed_starts >= _STARTS * (self.place.workers + self.place.measurers):
+            if self._failed_starts < _STARTS * (self.place.workers + self.place.measurers):
+                if not worker.is_server:
+                    self.hire()
+                elif worker in self.servers:
+                    self._replace_server(worker)
+            elif worker.is_server or not (self.busy or self.idle or self.starting):
                 raise StoppedEarlyError(
-                    f"workers do not start: {first_line(error)}; every node needs the harness and what it depends on"
+                    f"workers do not start: {first_line(error)}; every node needs the harness and what it depends on, "
+                    "and devices that work"
                 ) from error
-            if not worker.is_server:
-                self.hire()
-            elif worker in self.servers:
-                self._replace_server(worker)
-            return
+            return  # beyond that many, those that are at work go on without it
         except RayTaskError as error:
             raise error.cause from error
         self._failed_starts = 0

@@ -1,5 +1,7 @@
 """Placing work on a real Ray: everything is done once, dead workers are replaced, a culprit is isolated."""
 
+import contextlib
+import itertools
 import os
 import resource
 import signal
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from harness.errors import StoreError
+from harness.errors import StoppedEarlyError, StoreError, WorkerLostError
 from harness.runner import local
 from harness.runner.cluster import Demand, RayPlace, local_ray
 from harness.runner.cluster.worker import Worker
@@ -94,6 +96,35 @@ def test_a_poisoned_item_is_halved_until_the_culprit_is_alone(running_ray):
     assert lost.item == [7]
     assert "died 2 times" in lost.lost
     assert squares(outcomes) == [n for n in ALL if n != 49]
+
+
+@dataclass(frozen=True)
+class OnABadDevice:
+    """Squares the numbers of a list; of all its workers only those of some places in the order of starts can start."""
+
+    folder: str
+    good: tuple[int, ...]
+
+    def start(self) -> Callable[[list[int]], list[int]]:
+        for place in itertools.count():
+            with contextlib.suppress(FileExistsError):
+                (Path(self.folder) / str(place)).touch(exist_ok=False)
+                if place in self.good:
+                    return lambda numbers: [n * n for n in numbers]
+                raise WorkerLostError("the device cuda cannot be used: No CUDA GPUs are available")
+        raise AssertionError
+
+
+@pytest.mark.parametrize("good", [(1, 2), (0,), (5,)])
+def test_workers_whose_device_cannot_be_used_are_done_without(running_ray, tmp_path, good):
+    outcomes = list(RayPlace(workers=2, attempts=2)(OnABadDevice(str(tmp_path), good), iter(ITEMS), halve))
+    assert squares(outcomes) == ALL
+
+
+def test_a_run_without_any_device_that_works_stops(running_ray, tmp_path):
+    with pytest.raises(StoppedEarlyError, match=r"workers do not start: .*No CUDA GPUs are available"):
+        list(RayPlace(workers=2, attempts=2)(OnABadDevice(str(tmp_path), ()), iter(ITEMS), halve))
+    assert len(list(tmp_path.iterdir())) < 10
 
 
 def test_an_exception_of_the_task_is_raised_as_itself(running_ray):
