@@ -162,3 +162,8 @@ def _check_device(options: RunnerOptions) -> None:
             f"runner.device={options.device} on a cluster: say how many GPUs Ray gives to each worker, such as "
             "runner.gpus_per_worker=1"
         )
+    if options.kind == "ray" and options.workers is None and device.type != "cpu" and not gpus:
+        raise ConfigError(
+            f"runner.workers=null with runner.device={options.device} would put a worker per core on one GPU: give "
+            "their number, or runner.gpus_per_worker, such as 0.5 for two on each GPU"
+        )

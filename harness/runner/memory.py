@@ -35,8 +35,9 @@ def claim_share(device: str, share: float) -> None:
 def bytes_for_this_process(device: str, share: float) -> float:
     """Return how many bytes of a CUDA device this process may allocate beside what it has: of its share, and free."""
     free, total = torch.cuda.mem_get_info(device)
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return max(0.0, min(_OF_SHARE * share * total - torch.cuda.memory_allocated(device), free + unused))
+    allocated = torch.cuda.memory_allocated(device)
+    unused = torch.cuda.memory_reserved(device) - allocated
+    return max(0.0, min(_OF_SHARE * share * total - allocated, float(free + unused)))
 
 
 def peak_bytes_on_device(work: Callable[[], object], device: str) -> int:

@@ -151,6 +151,7 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
         (["runner=ray", "runner.gpus_per_worker=0.5"], r"which runner.device=cuda uses; got runner.device=cpu"),
         (["runner=ray", "runner.address=auto", "runner.device=cuda"], r"such as runner.gpus_per_worker=1"),
         (["runner.device=tpu"], r"runner.device"),
+        (["runner=ray", "runner.workers=null", "runner.device=cuda"], r"would put a worker per core on one GPU"),
         (["runner.device=cuda:99"], r"not available on this machine"),
         (["part=0/4"], r"part: expected K/N with 1 <= K <= N, such as 1/8, got '0/4'"),
         (["part=5/4"], r"part: expected K/N"),
