@@ -46,7 +46,7 @@ from harness.cli.verify import print_findings
 from harness.config import Settings
 from harness.errors import DataError, StoppedEarlyError
 from harness.runner.archive_work import ConvertTask, SurveyTask, ToSurvey, is_converted_from, load_kinds
-from harness.runner.part import in_part
+from harness.runner.part import cut
 from harness.runner.placement import AbstractTask, Item, Outcome, Result
 from harness.values import Finding
 
@@ -120,7 +120,8 @@ def convert(settings: Settings, arguments: argparse.Namespace) -> int:
                 continue
             where = str(archive.record_path(outcome.item))
             problem = outcome.lost if made is None else made.problem
-            findings += [Finding("record", where, problem_of(where, problem or "the worker died"))]
+            assert problem is not None
+            findings += [Finding("record", where, problem_of(where, problem))]
     finally:
         into = open_archive(out, archive.space)
         known = _add_to_index(into, tables, settings)
@@ -148,15 +149,14 @@ def _placed(
     options = replace(settings.runner, device="cpu", gpus_per_worker=0.0, measurers=0)
     n_done = 0
     try:
-        with placing(options) as place, meter("records", len(items)) as progress, draining() as drain:
+        with placing(options) as place, meter("records", len(items)) as progress, draining("records") as drain:
             for outcome in place(task, drain.until_requested(items), lambda item: [item]):
                 progress.advance(1)
                 n_done += 1
                 yield outcome
     except DataError as error:
         raise StoppedEarlyError(f"{error}; what was done is kept, run again to resume") from error
-    if drain.requested and n_done < len(items):
-        raise StoppedEarlyError(f"interrupted with {n_done:,} of {len(items):,} records done; run again to resume")
+    drain.require_all(n_done, len(items), "records done")
 
 
 def _survey(archive: Archive, items: Sequence[ToSurvey], known: Found, settings: Settings) -> list[Finding]:
@@ -167,7 +167,7 @@ def _survey(archive: Archive, items: Sequence[ToSurvey], known: Found, settings:
         for outcome in _placed(SurveyTask(archive.path, archive.space), items, settings):
             if outcome.result is None:
                 where = str(archive.record_path(outcome.item.arch_index))
-                lost.append(Finding("record", where, outcome.lost or "the worker died"))
+                lost.append(Finding("record", where, str(outcome.lost)))
             elif outcome.result.table is not None:
                 index.add(outcome.result.table)
     finally:
@@ -217,8 +217,8 @@ def _named(archive: Description) -> str:
 
 def _chosen(archive: Archive, settings: Settings) -> list[int]:
     """Return the architectures that ``study.archs``, ``limit`` and ``part`` choose."""
-    indices = np.asarray(chosen_indices(archive, settings)[: settings.study.limit], dtype=np.int64)
-    return (indices if settings.part is None else indices[in_part(archive.space, indices, settings.part)]).tolist()
+    indices = np.asarray(chosen_indices(archive, settings), dtype=np.int64)
+    return cut(archive.space, indices, settings.study.limit, settings.part).tolist()
 
 
 def _to_survey(archive: Archive, known: pa.Table) -> list[ToSurvey]:

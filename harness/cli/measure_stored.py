@@ -13,7 +13,7 @@ from harness.cli.session import placing, selections
 from harness.config import ArchiveSetting, Settings
 from harness.errors import ConfigError, DataError
 from harness.runner.inference import inference_of
-from harness.runner.part import in_part
+from harness.runner.part import cut
 from harness.runner.plan import Plan, make_plan
 from harness.runner.provenance import new_run_id
 from harness.runner.selection import Selection, arch_indices
@@ -136,9 +136,8 @@ def _stored(setting: ArchiveSetting, settings: Settings, study: Study, store: St
         if source in (None, name):
             rows = models.filter(f"source = {sql_text(name)}").project("arch_index, dataset, hp, seed").fetchall()
             held = sorted({row[0] for row in rows})
-            indices = np.asarray(arch_indices(study.archs, setting.space, held)[: study.limit], dtype=np.int64)
-            if settings.part is not None:
-                indices = indices[in_part(setting.space, indices, settings.part)]
+            listed = np.asarray(arch_indices(study.archs, setting.space, held), dtype=np.int64)
+            indices = cut(setting.space, listed, study.limit, settings.part)
             hps = tuple(hp for hp in study.hps if hp in {row[2] for row in rows})
             first_seeds = {(dataset, hp): seed for _, dataset, hp, seed in rows}
             found.append(Selection(name, setting.space, indices, hps, len(held), first_seeds))

@@ -1,7 +1,7 @@
 """``--only COLUMN=VALUE``: which rows a command takes, as filters of the store's methods."""
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from harness.errors import ConfigError
 from harness.store.filters import Filter
@@ -19,12 +19,11 @@ def add_only(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", metavar="COLUMN=VALUE", action="append", default=[], help=meaning)
 
 
-def filters(words: Sequence[str], columns: Collection[str] = _COLUMNS) -> dict[str, Filter]:
+def filters(words: Sequence[str]) -> dict[str, Filter]:
     """Return the values that each column may have.
 
     Args:
         words: What was written.
-        columns: Columns that may be named.
 
     Raises:
         ConfigError: A word has another form, names another column, or has no whole number where one belongs.
@@ -36,8 +35,8 @@ def filters(words: Sequence[str], columns: Collection[str] = _COLUMNS) -> dict[s
     found: dict[str, list[str | int]] = {}
     for word in words:
         column, _, value = word.partition("=")
-        if column not in columns or not value:
-            raise ConfigError(f"--only: expected COLUMN=VALUE with a column among {', '.join(columns)}, got {word!r}")
+        if column not in _COLUMNS or not value:
+            raise ConfigError(f"--only: expected COLUMN=VALUE with a column among {', '.join(_COLUMNS)}, got {word!r}")
         if column in _WHOLE_NUMBERS and not value.isdecimal():
             raise ConfigError(f"--only: expected a whole number for {column}, got {value!r}")
         found.setdefault(column, []).append(int(value) if column in _WHOLE_NUMBERS else value)

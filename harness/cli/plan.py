@@ -24,6 +24,10 @@ def plan(settings: Settings, _: argparse.Namespace) -> int:
     print_notes(chosen, settings)
     print_counts(made)
     if not len(made):
+        if any(count.failed for count in made.counts):
+            next_step(f"{settings.command('status')} says why units failed, and how they are tried again")
+        else:
+            next_step(f"{settings.command('report')} builds the report")
         return 0
     if notes := logs_only_notes(made, chosen, settings.study):
         for note in notes:

@@ -165,21 +165,22 @@ def _make_units(plan: Plan, task: EvaluateTask, records: int, place: Place, comm
     counts = [asdict(count) for count in plan.counts]
     reported = reported_run(root, run_id, command, len(plan), counts)
     # The signals are taken over after Ray has started, which would otherwise take them back.
-    with reported as report, meter("units", len(plan)) as progress, draining() as drain:
+    with reported as report, meter("units", len(plan)) as progress, draining("parcels") as drain:
         for outcome in place(task, drain.until_requested(plan.parcels(records)), halve):
             made = _made(outcome, root, run_id)
             report.count(done=made.done, failed=made.failed, absent=made.absent)
             failed += made.failed
             progress.advance(len(outcome.item.units), f"{failed} failed" if failed else "")
-    if drain.requested and progress.done < len(plan):
-        raise StoppedEarlyError(f"interrupted with {progress.done:,} of {len(plan):,} units made; run again to resume")
+    drain.require_all(progress.done, len(plan), "units made")
 
 
 def _made(outcome: Outcome[Parcel, ParcelDone], root: StoreRoot, run_id: str) -> ParcelDone:
     """Return what came of a parcel; a unit on which workers keep dying becomes a failure row."""
     if outcome.result is not None:
         return outcome.result
-    lost = outcome.lost or "the worker died"
-    failures = [Failure(unit, FailureKind.FAILED, "worker", "WorkerDied", lost, "") for unit in outcome.item.units]
+    assert outcome.lost is not None
+    failures = [
+        Failure(unit, FailureKind.FAILED, "worker", "WorkerDied", outcome.lost, "") for unit in outcome.item.units
+    ]
     write_failures(root, failures, run_id)
     return ParcelDone(0, len(failures), 0, 0.0)

@@ -26,8 +26,11 @@ def merge(_: Settings, arguments: argparse.Namespace) -> int:
     source = StoreRoot.existing(arguments.source)
     target = StoreRoot.create(arguments.target)
     say(f"copied {merge_stores(source, target):,} files from {source.path} into {target.path}")
-    n_findings = print_findings(check_files(target)) or print_findings(check_store(Store(target)))
-    return int(n_findings > 0)
+    if print_findings(check_files(target)) or print_findings(check_store(Store(target))):
+        return 1
+    say(f"merge: {target.path} is sound")
+    next_step(f"`harness plan store={target.path}` with the settings of your study says what it has of it")
+    return 0
 
 
 def prune(settings: Settings, arguments: argparse.Namespace) -> int:

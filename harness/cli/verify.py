@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from harness.cli.output import say
+from harness.cli.output import next_step, say
 from harness.cli.plan import print_counts
 from harness.cli.session import selections
 from harness.cli.status import print_gate
@@ -41,6 +41,7 @@ def verify(settings: Settings, arguments: argparse.Namespace) -> int:
         say(f"verify: {n_findings} violation{'s' * (n_findings > 1)}")
         return 1
     say(f"verify: {verdict}")
+    next_step(f"{settings.command('report')} builds the report")
     return 0
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from harness import spaces
-from harness.cli.interrupts import Drain, draining
+from harness.cli.interrupts import draining
 from harness.cli.output import Meter, duration, meter, next_step, say
 from harness.cli.session import placing, require_worker_device
 from harness.config import Settings
-from harness.errors import ConfigError, StoppedEarlyError
-from harness.runner.part import in_part
+from harness.errors import ConfigError
+from harness.runner.part import cut
 from harness.runner.selection import arch_indices
 from harness.zoo import (
     DivergedNote,
@@ -63,7 +63,11 @@ def train(settings: Settings, arguments: argparse.Namespace) -> int:
         return _conclude(settings, paths, wanted, [])
     _announce(settings, items, paths)
     outcomes = _Outcomes()
-    with placing(settings.runner) as place, _progress(settings, len(items)) as progress, draining() as drain:
+    with (
+        placing(settings.runner) as place,
+        _progress(settings, len(items)) as progress,
+        draining("architectures") as drain,
+    ):
         for space, path in paths.items():
             prepare_archive(path, space)
             write_recipe(path, recipe)
@@ -75,7 +79,7 @@ def train(settings: Settings, arguments: argparse.Namespace) -> int:
             else:
                 outcomes.trained.append(outcome.result)
     _summarise(outcomes.trained)
-    _require_all(drain, progress)
+    drain.require_all(progress.done, progress.total, "architectures trained")
     return _conclude(settings, paths, wanted, outcomes.lost)
 
 
@@ -108,8 +112,7 @@ def _chosen(settings: Settings, space: str) -> list[int]:
         except ConfigError as error:
             hint = f"; or {_SAMPLE}, the fixed one of each space" if settings.zoo_archs.isalpha() else ""
             raise ConfigError(f"{error}{hint}") from error
-    indices = np.asarray(found, dtype=np.int64)[: settings.study.limit]
-    return (indices if settings.part is None else indices[in_part(space, indices, settings.part)]).tolist()
+    return cut(space, np.asarray(found, dtype=np.int64), settings.study.limit, settings.part).tolist()
 
 
 def _folders(paths: Mapping[str, Path]) -> str:
@@ -149,16 +152,6 @@ def _summarise(trained: Sequence[Trained]) -> None:
             f"({min(accuracies):.1%} to {max(accuracies):.1%}), {duration(float(np.mean(times)))} per network "
             f"({duration(min(times))} to {duration(max(times))})"
         )
-
-
-def _require_all(drain: Drain, progress: Meter) -> None:
-    """Refuse to conclude what was interrupted.
-
-    Raises:
-        StoppedEarlyError: Not all of it was done.
-    """
-    if drain.requested and progress.done < progress.total:
-        raise StoppedEarlyError(f"interrupted with {progress.done} of {progress.total} trained; run again to resume")
 
 
 def _conclude(

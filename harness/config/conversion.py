@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from harness.config.checks import require_distinct, require_known, require_positive, require_texts
+from harness.config.checks import require_distinct, require_known, require_not_negative, require_positive, require_texts
 from harness.config.settings import ArchiveSetting, Settings
 from harness.config.study import to_study
 from harness.config.zoo import to_recipe, to_zoo_spaces
@@ -130,9 +130,7 @@ def _runner(node: Mapping[str, Any]) -> RunnerOptions:
         raise ConfigError(
             f"runner.batch_size={node['batch_size']} is less than runner.min_batch_size={node['min_batch_size']}"
         )
-    for key in ("measurers", "read_ahead"):
-        if node[key] < 0:
-            raise ConfigError(f"runner.{key}: expected 0 or more, got {node[key]}")
+    require_not_negative({f"runner.{key}": node[key] for key in ("measurers", "read_ahead")})
     if not re.fullmatch(r"local|auto|(ray://)?[^\s:/]+:\d+", node["address"]):
         raise ConfigError(
             f"runner.address: expected local, auto, HOST:PORT or ray://HOST:PORT, got {node['address']!r}"

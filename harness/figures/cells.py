@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
-from harness.figures.style import house_style
+from harness.figures.style import GREY, house_style
 from harness.spaces.cell import EDGES, N_NODES, live_edges, parse_cell
 
 OPERATION_COLOURS = {
     "nor_conv_3x3": "#d55e00",
     "nor_conv_1x1": "#e69f00",
     "avg_pool_3x3": "#0072b2",
-    "skip_connect": "#6e6e6e",
+    "skip_connect": GREY,
 }
 """The operation ``none`` is no arrow."""
 

@@ -5,6 +5,8 @@ from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from harness.figures.style import GREY
+
 _FEWEST = 10
 _POINTS = 24
 _WIDE = 200
@@ -27,7 +29,7 @@ def draw_curve(axes: Axes, sizes: list[int], values: Float64[np.ndarray, "sizes 
     value, low, high = values.T
     axes.plot(sizes, value, color=colour, label=label, marker="o" if len(sizes) == 1 else None, linewidth=1.6)
     axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.axhline(0, color="#6e6e6e", linewidth=0.8)
+    axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set(xscale="log", xlim=(0.9 * sizes[0], 1.1 * sizes[-1]))
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if sizes[-1] > _WIDE * sizes[0] else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

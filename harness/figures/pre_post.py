@@ -11,13 +11,12 @@ from harness.figures.settings import MODEL, expect_one_setting
 from harness.figures.style import diagonal, house_style, line_key, networks, scatter, space_keys
 
 
-def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.DataFrame:
+def joined(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return one row per network with columns ``pre`` and ``post``, joined by its key.
 
     Args:
-        rows: Measurement rows of one setting, with calibrators ``none`` and ``post``.
+        rows: Measurement rows of one setting, with calibrators ``none`` and ``temperature``.
         column: The measurement.
-        post: The calibrator of the ``post`` values.
 
     Raises:
         ValueError: The rows are of several settings, so that a join would pair the wrong ones.
@@ -27,7 +26,7 @@ def joined(rows: pd.DataFrame, column: str, post: str = "temperature") -> pd.Dat
         raise ValueError("expected one row per network and calibrator, got several")
     named = {
         phase: rows.loc[rows["calibrator"] == calibrator, [*MODEL, column]].rename(columns={column: phase})
-        for phase, calibrator in (("pre", "none"), ("post", post))
+        for phase, calibrator in (("pre", "none"), ("post", "temperature"))
     }
     return named["pre"].merge(named["post"], on=MODEL, validate="one_to_one")
 

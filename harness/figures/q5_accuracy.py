@@ -18,14 +18,13 @@ from harness.figures.answer import Answer, missing
 from harness.figures.note import Note
 from harness.figures.panels import population_title
 from harness.figures.quantity import quantity
-from harness.figures.style import house_style, networks
+from harness.figures.style import GREY, house_style, networks
 from harness.figures.tables import number_text, table_of, with_ends
 from harness.figures.wording import described, few_networks, finding
 from harness.statistics import rank_agreement
 from harness.statistics.population import PRE, Population
 
 _PUBLISHED = ("svhn", "gaussian_noise:5")
-_NO_COLOUR = "#6e6e6e"
 _MANY = 500
 
 
@@ -107,7 +106,7 @@ def _condition(population: Population, detected: str | None) -> str | None:
 def _draw(axes: Axes, population: Population, column: str, condition: str | None) -> PathCollection:
     many = len(population) > _MANY
     x, y = (quantity(name).scale * population.values(name) for name in ("acc", column))
-    colour: Float64[np.ndarray, " networks"] | str = _NO_COLOUR
+    colour: Float64[np.ndarray, " networks"] | str = GREY
     if condition is not None:
         colour = 100 * population.detection[condition].to_numpy(dtype=np.float64)
     axes.set(xlabel=quantity("acc").label("accuracy"), ylabel=quantity(column).label(column))

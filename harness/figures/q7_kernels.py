@@ -21,10 +21,10 @@ from harness.figures.style import SPACE_COLOURS, house_style
 from harness.figures.tables import table_of
 from harness.figures.trends import FEWEST_ALIKE, draw_medians, tau_lines, trend_sentences
 from harness.figures.wording import described, few_networks, finding
+from harness.spaces.cell import KERNEL_SIZES
 from harness.statistics.population import Population
 
 COLUMNS = ("ECE_15", "acc", "HCS")
-_KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}
 _PUBLISHED_SCALE = 100
 _MANY = 500
 
@@ -51,7 +51,9 @@ def _live(population: Population) -> Float64[np.ndarray, " networks"]:
 
 def _published(population: Population) -> Float64[np.ndarray, " networks"]:
     """Return what was published as the number of kernel parameters."""
-    counts = [sum(_KERNELS.get(name, 0) for name in operations) for operations in population.networks["operations"]]
+    counts = [
+        sum(KERNEL_SIZES.get(name, 0) ** 2 for name in operations) for operations in population.networks["operations"]
+    ]
     return _PUBLISHED_SCALE * np.array(counts, dtype=np.float64)
 
 

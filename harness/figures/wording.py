@@ -9,6 +9,9 @@ from harness.statistics.population import Population
 FEWEST = 5
 """Of fewer networks a tau says nothing."""
 
+_ENOUGH = 100
+"""Networks of a sample that show how a whole space behaves."""
+
 SYNTHETIC = "synthetic"
 """How the names of archives begin whose networks were never trained."""
 
@@ -36,9 +39,9 @@ def is_synthetic(population: Population) -> bool:
     return str(population.setting.get("source", "")).startswith(SYNTHETIC)
 
 
-def few_networks(populations: Sequence[Population], enough: int = 100) -> list[str]:
+def few_networks(populations: Sequence[Population]) -> list[str]:
     """Return what must be said of populations too small for what a question asks."""
-    small = [population for population in populations if len(population) < enough]
+    small = [population for population in populations if len(population) < _ENOUGH]
     if not small:
         return []
     named = " and ".join(f"{len(population)} networks of {population.name}" for population in small)

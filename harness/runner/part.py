@@ -40,5 +40,24 @@ def in_part(space: str, arch_indices: Int64[np.ndarray, " n"], part: Part) -> Bo
     return np.array([_hash(space, int(i)) % part.n == part.k - 1 for i in arch_indices], dtype=bool)
 
 
+def cut(
+    space: str, arch_indices: Int64[np.ndarray, " n"], limit: int | None, part: Part | None
+) -> Int64[np.ndarray, " m"]:
+    """Return the architectures that a command takes of those that were chosen.
+
+    Args:
+        space: Their search space.
+        arch_indices: Their indices.
+        limit: Take the first so many; None for all.
+        part: Take of these those of a part; None for all.
+
+    Example:
+        >>> cut("tss", np.arange(100), 10, Part(2, 3)).tolist()
+        [0, 2, 6, 8]
+    """
+    first = arch_indices[:limit]
+    return first if part is None else first[in_part(space, first, part)]
+
+
 def _hash(space: str, arch_index: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{space}/{arch_index}".encode()).digest()[:8])

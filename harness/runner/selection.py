@@ -12,7 +12,7 @@ from jaxtyping import Int64
 from harness import spaces
 from harness.archives import Archive, Summary
 from harness.errors import ConfigError
-from harness.runner.part import Part, in_part
+from harness.runner.part import Part, cut
 from harness.values import Study
 
 _FORMS = "all, representatives, 0-99, 3,7,11, sample:NUMBER:SEED or file:PATH"
@@ -116,10 +116,7 @@ def select(
         part: Which of them this command takes; None for all.
     """
     held = np.intersect1d(np.asarray(arch_indices, dtype=np.int64), np.asarray(archive.held, dtype=np.int64))
-    if study.limit is not None:
-        held = held[: study.limit]
-    if part is not None:
-        held = held[in_part(archive.space, held, part)]
+    held = cut(archive.space, held, study.limit, part)
     budgets = {hp for _, hp in summary.first_seeds}
     hps = tuple(hp for hp in study.hps if hp in budgets)
     sizes = [archive.record_bytes(int(i)) for i in held[:: max(1, len(held) // _FILES)]]

@@ -12,6 +12,9 @@ from typing import NamedTuple
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The operations of an edge, in the order in which NATS-Bench enumerates them."""
 
+KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+"""The side of the kernel of each convolution among them."""
+
 N_NODES = 4
 """Nodes of a cell: node 0 is its input, node 3 its output."""
 

@@ -7,13 +7,13 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Int64
 
-from harness.spaces.cell import EDGES, OPERATIONS
+from harness.spaces.cell import EDGES, KERNEL_SIZES, OPERATIONS
 from harness.spaces.skeleton import BlockKind
 
 Integers: TypeAlias = Int64[np.ndarray, "#n"]
 """A number for each network; one number where all share it."""
 
-_KERNEL_SIZES = np.array([{"nor_conv_1x1": 1, "nor_conv_3x3": 3}.get(name, 0) for name in OPERATIONS])
+_KERNEL_SIZES = np.array([KERNEL_SIZES.get(name, 0) for name in OPERATIONS])
 _NONE = OPERATIONS.index("none")
 
 

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from harness.spaces.cell import live_edges
+from harness.spaces.cell import KERNEL_SIZES, live_edges
 from harness.spaces.skeleton import Skeleton
-
-_KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +48,5 @@ def describe(skeleton: Skeleton, parameters: int, multiply_adds: int) -> Feature
 
 def _kernel_parameters(operations: tuple[str, ...], live: tuple[bool, ...]) -> int:
     return sum(
-        _KERNEL_SIZES.get(operation, 0) ** 2 for operation, is_live in zip(operations, live, strict=True) if is_live
+        KERNEL_SIZES.get(operation, 0) ** 2 for operation, is_live in zip(operations, live, strict=True) if is_live
     )

@@ -163,17 +163,16 @@ def noise_ceiling(resamples: Float64[np.ndarray, "networks n_resamples"]) -> flo
     return float(kendall_taus(resamples, np.stack([firsts, firsts + 1], axis=1)).mean())
 
 
-def over_networks(values: Float64[np.ndarray, "networks columns"], *, seed: int = 0) -> Interval:
+def over_networks(values: Float64[np.ndarray, "networks columns"]) -> Interval:
     """Return intervals of tau-b of every two columns over resamples of the networks, for sets that are a sample.
 
     There is none where tau is the same in all resamples, as it is where it is 1: they cannot tell how sure it is.
 
     Args:
         values: A row per network, a column per measurement; NaN where there is no value.
-        seed: Seed of the draws.
     """
     pairs = _pairs(values.shape[1])
-    resamples = _taus_of_layers(np.moveaxis(values[_network_draws(len(values), seed)], 0, 2), pairs)
+    resamples = _taus_of_layers(np.moveaxis(values[_network_draws(len(values))], 0, 2), pairs)
     return _of_draws(_matrix(kendall_taus(values, pairs), pairs), _matrix(resamples, pairs))
 
 
@@ -183,8 +182,8 @@ def _of_draws(estimate: Float64[np.ndarray, "*shape"], drawn: Float64[np.ndarray
     return Interval(*(np.where(all_agree, np.nan, part) for part in few_resamples_interval(estimate, drawn)))
 
 
-def _network_draws(n: int, seed: int = 0) -> Integer[np.ndarray, "draws n"]:
-    return np.random.default_rng(seed).integers(n, size=(N_NETWORK_RESAMPLES, n))
+def _network_draws(n: int) -> Integer[np.ndarray, "draws n"]:
+    return np.random.default_rng(0).integers(n, size=(N_NETWORK_RESAMPLES, n))
 
 
 def _no_interval(shape: tuple[int, ...]) -> Interval:

@@ -108,7 +108,9 @@ def content_digest(content: pa.Table) -> bytes:
     return hashlib.sha256(json.dumps(content.to_pylist(), sort_keys=True).encode()).hexdigest().encode()
 
 
-def _write_partitioned(root: StoreRoot, table: Table, rows: Sequence[Row], identity: Sequence[str], run_id: str) -> int:
+def _write_partitioned(
+    root: StoreRoot, table: Table, rows: Sequence[Row], identity: Sequence[str], run_id: str
+) -> None:
     partitions = defaultdict(list)
     for row in rows:
         partitions[tuple(row[column] for column in PARTITION)].append(row)
@@ -118,26 +120,25 @@ def _write_partitioned(root: StoreRoot, table: Table, rows: Sequence[Row], ident
             folder /= f"{column}={value}"
         name = content_name(members, identity)
         commit(folder / f"{name}.parquet", to_parquet(members, table), run_id)
-    return len(partitions)
 
 
-def write_measurements(root: StoreRoot, rows: Sequence[Row], run_id: str) -> int:
-    """Commit measurement rows, one file per partition, and return the number of files.
+def write_measurements(root: StoreRoot, rows: Sequence[Row], run_id: str) -> None:
+    """Commit measurement rows, one file per partition.
 
     Raises:
         StoreError: The store cannot be written.
     """
-    return _write_partitioned(root, MEASUREMENT_TABLE, rows, MEASUREMENT_IDENTITY, run_id)
+    _write_partitioned(root, MEASUREMENT_TABLE, rows, MEASUREMENT_IDENTITY, run_id)
 
 
-def write_failures(root: StoreRoot, failures: Sequence[Failure], run_id: str) -> int:
-    """Commit failure rows, one file per partition, and return the number of files.
+def write_failures(root: StoreRoot, failures: Sequence[Failure], run_id: str) -> None:
+    """Commit failure rows, one file per partition.
 
     Raises:
         StoreError: The store cannot be written.
     """
     rows = [failure_row(failure, run_id) for failure in failures]
-    return _write_partitioned(root, FAILURE_TABLE, rows, FAILURE_IDENTITY, run_id)
+    _write_partitioned(root, FAILURE_TABLE, rows, FAILURE_IDENTITY, run_id)
 
 
 def write_run(root: StoreRoot, row: Row) -> None:

@@ -5,6 +5,7 @@ N = none, S = skip_connect, 1 = nor_conv_1x1, 3 = nor_conv_3x3, P = avg_pool_3x3
 """
 
 from harness import spaces
+from harness.spaces.cell import format_cell
 
 _OPERATIONS = {"N": "none", "S": "skip_connect", "1": "nor_conv_1x1", "3": "nor_conv_3x3", "P": "avg_pool_3x3"}
 
@@ -57,8 +58,7 @@ def topology(code: str) -> str:
         >>> topology("3N3NN1")
         '|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|nor_conv_1x1~2|'
     """
-    a, b, c, d, e, f = (_OPERATIONS[letter] for letter in code)
-    return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
+    return format_cell(tuple(_OPERATIONS[letter] for letter in code))
 
 
 TSS_SAMPLE: dict[str, str] = {topology(code): what for code, what in _TOPOLOGIES.items()}

@@ -153,7 +153,7 @@ def test_an_interrupt_lets_the_parcels_in_hand_finish(arguments, undisturbed, tm
 
 
 def test_the_second_interrupt_stops_at_once():
-    with draining() as drain:
+    with draining("parcels") as drain:
         items = drain.until_requested(range(10))
         assert next(items) == 0
         signal.raise_signal(signal.SIGINT)
