@@ -4,16 +4,12 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from harness.statistics.settings import most_complete_first
+
 MODEL = ["source", "space", "arch_index", "dataset", "hp", "seed"]
 """The columns that name a network."""
 
 _SETTING = ["dataset", "hp", "split", "split_seed", "label_set", "precision"]
-_USUAL = {
-    "split": "random20",
-    "split_seed": 42,
-    "label_set": "original",
-    "precision": "float32",
-}  # the published study's
 _COMPARABLE = ["dataset", "protocol", "condition", "severity", "split", "split_seed", "label_set", "precision"]
 
 
@@ -27,10 +23,7 @@ def setting_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
     each = rows.drop_duplicates([*_SETTING, *MODEL])
     counted = each.groupby(_SETTING, as_index=False).agg(networks=("arch_index", "size"))
-    unusual = sum((counted[name] != usual).astype(int) for name, usual in _USUAL.items())
-    order = ["networks", "unusual", *_SETTING]
-    ordered = counted.assign(unusual=unusual).sort_values(order, ascending=[False] + [True] * (len(order) - 1))
-    return ordered.drop(columns="unusual").reset_index(drop=True)
+    return most_complete_first(counted, _SETTING).reset_index(drop=True)
 
 
 def most_complete_setting(rows: pd.DataFrame) -> dict[str, str | int | list[str]]:

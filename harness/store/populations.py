@@ -18,6 +18,7 @@ from harness import spaces
 from harness.errors import StoreError
 from harness.metrics.resampling import HEADLINE
 from harness.statistics.population import POST, PRE, Column, Population
+from harness.statistics.settings import USUAL, most_complete_first
 from harness.store.filters import PROTOCOLS, Filter, filtered
 from harness.store.published import PUBLISHED_COLUMNS, Group, PublishedColumn
 from harness.store.reader import Store
@@ -37,7 +38,6 @@ MEASURED = (*HEADLINE, "Brier_sum")
 _UNSHIFTED = "unshifted"
 _PLACE = ("space", "dataset")
 _SETTING = ("source", "hp", "seed", "split", "split_seed", "label_set", "precision")
-_USUAL = {"split": "random20", "split_seed": 42, "label_set": "original", "precision": "float32"}
 _VIEWS = {"clean": "measurements", "paper": "paper_measurements"}
 _KNOWN = "arch_index, arch_str, representative, kernel_parameters, widths, operations, live_edges"
 
@@ -149,7 +149,7 @@ def elsewhere(
         f"{condition}:{severity}" if severity else condition: ask(condition=condition, severity=severity)
         for condition, severity in store.sql(f"{query} ORDER BY ALL").fetchall()
     }
-    query = f"SELECT DISTINCT label_set FROM {view} WHERE label_set <> '{_USUAL['label_set']}' ORDER BY ALL"
+    query = f"SELECT DISTINCT label_set FROM {view} WHERE label_set <> '{USUAL['label_set']}' ORDER BY ALL"
     for (label_set,) in store.sql(query).fetchall():
         found[f"labels {label_set}"] = ask(label_set=label_set)
     return found
@@ -198,11 +198,9 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
 def _settings(rows: duckdb.DuckDBPyRelation) -> Iterator[tuple[dict[str, str], dict[str, str | int]]]:
     """Yield each search space and data set with the setting of most networks; of equals the study's, then the first."""
     keys = ", ".join((*_PLACE, *_SETTING))
-    counted = rows.aggregate(f"{keys}, count(DISTINCT arch_index) AS n", keys).df()
-    unusual = sum((counted[name] != usual).astype(int) for name, usual in _USUAL.items())
-    order = ["n", "unusual", *_SETTING]
-    ordered = counted.assign(unusual=unusual).sort_values(order, ascending=[False] + [True] * (len(order) - 1))
-    for _, first in ordered.drop_duplicates(list(_PLACE)).iterrows():
+    counted = rows.aggregate(f"{keys}, count(DISTINCT arch_index) AS networks", keys).df()
+    ordered = most_complete_first(counted, _SETTING)
+    for first in ordered.drop_duplicates(list(_PLACE)).to_dict("records"):
         setting = {name: int(first[name]) if name in ("seed", "split_seed") else str(first[name]) for name in _SETTING}
         yield {name: str(first[name]) for name in _PLACE}, setting
 
