@@ -5,7 +5,7 @@ planner's business, not the audit's.
 """
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from harness.errors import StoreError
 from harness.metrics import FAMILIES, MEASUREMENTS, OTHER_FAMILIES
 from harness.store import views
+from harness.store.file_checks import OTHER_NAME, check_folder, check_name, check_values, check_whole
 from harness.store.files import StorePath, StoreRoot, readable
 from harness.store.imported import import_name
 from harness.store.live import dead_runs, live_runs, live_workers, remove_dead_runs
@@ -29,19 +30,14 @@ from harness.store.schema import (
     MODEL_KEY,
     ROW_KEY,
     RUN_TABLE,
-    SCHEMA_VERSION,
     Table,
     key_names,
 )
-from harness.store.seal import is_sealed
 from harness.store.sql import sql_text, sql_texts
 from harness.store.writer import (
-    DIGEST_KEY,
     FAILURE_IDENTITY,
     MEASUREMENT_IDENTITY,
     PARTITION,
-    content_digest,
-    content_name,
 )
 from harness.values import Finding
 
@@ -63,9 +59,10 @@ def check_files(root: StoreRoot) -> Iterator[Finding]:
         for path in root.table_files(table.folder):
             yield from check_file(path, table, identity)
     for path in root.table_files(RUN_TABLE.folder):
-        read = yield from _check_bytes(path, RUN_TABLE)
-        if read is not None and read["run_id"].to_pylist() != [path.stem]:
-            yield Finding("name", str(path), "the name is not that of the run that the file describes")
+        if (yield from check_whole(path, RUN_TABLE)):
+            read = yield from check_values(path)
+            if read is not None and read["run_id"].to_pylist() != [path.stem]:
+                yield Finding("name", str(path), "the name is not that of the run that the file describes")
     yield from _check_logits(root)
     imports = [(path, table) for table in IMPORT_TABLES for path in root.table_files(table.folder)]
     yield from itertools.chain.from_iterable(check_import(path, table) for path, table in imports)
@@ -74,77 +71,44 @@ def check_files(root: StoreRoot) -> Iterator[Finding]:
 def _check_logits(root: StoreRoot) -> Iterator[Finding]:
     """Yield what is wrong with the files of logits, and with those of labels beside them."""
     for path in root.table_files(LOGITS_TABLE.folder):
-        if (yield from _is_whole(path, LOGITS_TABLE)):
+        if (yield from check_whole(path, LOGITS_TABLE)):
             yield from check_logits_file(root, path)
     for path in root.table_files(LABELS_TABLE.folder):
-        if (yield from _is_whole(path, LABELS_TABLE)):
+        if (yield from check_whole(path, LABELS_TABLE)):
             yield from check_labels_file(path)
 
 
 def check_import(path: StorePath, table: Table) -> Iterator[Finding]:
     """Yield what is wrong with a file of imported rows: its bytes, its schema, its name."""
-    if (yield from _is_whole(path, table, "import")) and import_name(
+    if (yield from check_whole(path, table, "import")) and import_name(
         pq.read_table(readable(path), columns=list(IMPORT_IDENTITY))
     ) != path.stem:
-        yield Finding("name", str(path), "the name is not the hash of what the file holds")
+        yield Finding("name", str(path), OTHER_NAME)
 
 
 def check_file(path: StorePath, table: Table, identity: Sequence[str]) -> Iterator[Finding]:
     """Yield what is wrong with one file: its bytes, its schema, its name, its folder."""
-    read = yield from _check_bytes(path, table)
-    if read is None:
+    if not (yield from check_whole(path, table)):
         return
-    rows = read.select([*dict.fromkeys((*identity, *PARTITION))]).to_pylist()
-    if content_name(rows, identity) != path.stem:
-        yield Finding("name", str(path), "the name is not the hash of what the file holds")
-    folders = dict(part.split("=", 1) for part in path.parts if "=" in part)
-    if any(str(row[column]) != folders.get(column) for row in rows for column in PARTITION):
-        yield Finding("folder", str(path), "the file holds rows of another partition than its folder")
+    read = yield from check_values(path)
+    if read is not None:
+        rows = read.select([*dict.fromkeys((*identity, *PARTITION))]).to_pylist()
+        yield from check_name(path, rows, identity)
+        yield from check_folder(path, rows, PARTITION)
 
 
-def _check_bytes(path: StorePath, table: Table) -> Generator[Finding, None, pa.Table | None]:
-    """Yield what is wrong with the bytes of a file; return what it holds, None where it cannot be read."""
-    if not (yield from _is_whole(path, table)):
-        return None
-    source = readable(path)
-    try:
-        read = pq.ParquetFile(source, page_checksum_verification=True).read()
-    except (OSError, pa.ArrowException) as error:
-        yield Finding("bytes", str(path), f"a page does not match its checksum; delete it and run again: {error}")
-        return None
-    if content_digest(read) != (read.schema.metadata or {}).get(DIGEST_KEY):
-        yield Finding("content", str(path), "the values are not those that were written; delete it and run again")
-    return read
+def require_sound(findings: Iterator[Finding], undone: str) -> None:
+    """Refuse to go on where something is wrong.
 
+    Args:
+        findings: What is wrong.
+        undone: What was not done, such as ``nothing was merged``.
 
-def _is_whole(path: StorePath, table: Table, remedy: str = "run") -> Generator[Finding, None, bool]:
-    """Yield what is wrong with the bytes and the schema of a file; return whether nothing is.
-
-    A file whose seal is broken is not parsed: Parquet readers fail on a damaged footer in any way.
+    Raises:
+        StoreError: There is a finding.
     """
-    if not is_sealed(path.read_bytes()):
-        message = f"its bytes are not those that were written: damaged or edited; delete it and {remedy} again"
-        yield Finding("bytes", str(path), message)
-        return False
-    broken = list(_check_schema(path, table))
-    yield from broken
-    return not broken
-
-
-def _check_schema(path: StorePath, table: Table) -> Iterator[Finding]:
-    source = readable(path)
-    try:
-        schema = pq.read_schema(source)
-    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: a column's name is no text any more
-        yield Finding("bytes", str(path), f"no readable Parquet file, delete it and run again: {error}")
-        return
-    found = (schema.metadata or {}).get(b"harness_schema_version", b"none").decode()
-    if found != str(SCHEMA_VERSION):
-        yield Finding("schema", str(path), f"expected schema version {SCHEMA_VERSION}, got {found}")
-    types = {column.name: column.type for column in table.columns}
-    for field in schema:
-        if not field.type.equals(types.get(field.name, field.type)):
-            yield Finding("schema", str(path), f"{field.name}: expected {types[field.name]}, got {field.type}")
+    for finding in findings:
+        raise StoreError(f"{undone}: {finding.check}: {finding.where}: {finding.message}")
 
 
 def check_rows(store: Store) -> Iterator[Finding]:

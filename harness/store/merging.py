@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from harness.errors import StoreError
-from harness.store.audit import check_files, check_rows
+from harness.store.audit import check_files, check_rows, require_sound
 from harness.store.files import StorePath, StoreRoot, commit
 from harness.store.live import live_runs
 from harness.store.reader import Store
@@ -32,8 +32,9 @@ def merge(source: StoreRoot, target: StoreRoot) -> int:
     for run in live_runs(source):
         raise StoreError(f"run {run.run_id} is at work on {source.path}; merge when it has ended")
     for root in (source, target):
-        _refuse(finding for finding in check_files(root) if finding.check not in _NO_HINDRANCE)
-    _refuse(check_together(Store(source), Store(target)))
+        hindrances = (finding for finding in check_files(root) if finding.check not in _NO_HINDRANCE)
+        require_sound(hindrances, "nothing was merged")
+    require_sound(check_together(Store(source), Store(target)), "nothing was merged")
     copied = 0
     for path in _files(source):
         new = target.path / source.relative(path)
@@ -58,11 +59,6 @@ def check_together(source: Store, target: Store) -> Iterator[Finding]:
         "CREATE VIEW committed_measurements AS SELECT * FROM measurements_of_target UNION ALL BY NAME FROM incoming"
     )
     return check_rows(together)
-
-
-def _refuse(findings: Iterator[Finding]) -> None:
-    for finding in findings:
-        raise StoreError(f"nothing was merged: {finding.check}: {finding.where}: {finding.message}")
 
 
 def _files(root: StoreRoot) -> list[StorePath]:

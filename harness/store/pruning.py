@@ -6,7 +6,7 @@ in between leaves rows in both, which are equal duplicates and legal; pruning ag
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,13 +14,12 @@ import pyarrow.parquet as pq
 
 from harness.errors import StoreError
 from harness.store import views
-from harness.store.audit import check_files, check_rows
+from harness.store.audit import check_files, check_rows, require_sound
 from harness.store.files import StorePath, StoreRoot, readable, store_path
 from harness.store.live import live_runs, live_workers
 from harness.store.reader import Store
 from harness.store.schema import ROW_KEY, VARIANT_KEY, key_names
 from harness.store.writer import MEASUREMENT_IDENTITY, content_name, write_measurements
-from harness.values import Finding
 
 SETTING = ("dataset", "protocol", "condition", "severity", *key_names(VARIANT_KEY))
 """What the study names of a row, and what decides the fingerprint that it must have."""
@@ -62,9 +61,9 @@ def find_prunable(root: StoreRoot, wanted: pa.Table) -> list[FileToPrune]:
     """
     for sender in (*live_runs(root), *live_workers(root)):
         raise StoreError(f"run {sender.run_id} is at work on {root.path}; prune when it has ended")
-    _refuse(check_files(root))
+    require_sound(check_files(root), "nothing was pruned")
     store = Store(root)
-    _refuse(check_rows(store))
+    require_sound(check_rows(store), "nothing was pruned")
     store.connection.register("wanted_fingerprints", wanted)
     dropped: dict[str, dict[str, str]] = defaultdict(dict)
     for reason, query in ((SUPERSEDED, _superseded()), (UNWANTED, _unwanted())):
@@ -89,11 +88,6 @@ def prune(root: StoreRoot, files: list[FileToPrune]) -> None:
         # After a prune that was killed, the rest of one file can be another one that was to go: now it is needed.
         if file.path not in written:
             file.path.unlink()
-
-
-def _refuse(findings: Iterator[Finding]) -> None:
-    for finding in findings:
-        raise StoreError(f"nothing was pruned: {finding.check}: {finding.where}: {finding.message}")
 
 
 def _identity() -> str:
