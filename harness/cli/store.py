@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -10,7 +10,7 @@ from harness.cli.output import next_step, print_table, say
 from harness.cli.verify import print_findings
 from harness.config import Settings
 from harness.networks import PRECISIONS
-from harness.runner.wanted import SETTING, wanted_settings
+from harness.runner.wanted import wanted_settings
 from harness.store import StoreRoot
 from harness.store.audit import check_files
 from harness.store.consistency import check_store
@@ -19,6 +19,7 @@ from harness.store.merging import merge as merge_stores
 from harness.store.pruning import SUPERSEDED, UNWANTED, find_prunable
 from harness.store.pruning import prune as prune_store
 from harness.store.reader import Store
+from harness.store.writer import variant_columns
 
 
 def merge(_: Settings, arguments: argparse.Namespace) -> int:
@@ -56,7 +57,7 @@ def prune(settings: Settings, arguments: argparse.Namespace) -> int:
 def _wanted_fingerprints(settings: Settings) -> pa.Table:
     """Return the fingerprints that the study wants of every setting, in any precision and type of stored logits."""
     records = [
-        {**dict(zip(SETTING, setting, strict=True)), **asdict(row.variant), "fingerprint": row.fingerprint}
+        {**setting._asdict(), **variant_columns(row.variant), "fingerprint": row.fingerprint}
         for precision, stored_as in itertools.product(PRECISIONS, DTYPES)
         for setting, unit in wanted_settings(
             replace(settings.study, precision=precision), settings.library, stored_as

@@ -15,7 +15,7 @@ from harness.runner.options import RunnerOptions
 from harness.runner.plan import Plan
 from harness.runner.protocols import PROTOCOLS
 from harness.runner.selection import Selection
-from harness.runner.wanted import SETTING
+from harness.runner.wanted import Setting
 from harness.store.reader import Store
 from harness.store.schema import MEASUREMENT_TABLE
 
@@ -106,7 +106,7 @@ def estimate(
     running_s = total_s = 0.0
     n_modelled = n_rows_to_make = 0
     for (group, protocol), n_units in counts.items():
-        n_rows = len(plan.wanted[group.dataset, protocol, group.condition, group.severity].rows)
+        n_rows = len(plan.wanted[Setting(group.dataset, protocol, group.condition, group.severity)].rows)
         unit = measured.get((group, protocol)) or model.seconds(group, protocol, n_rows)
         n_modelled += 0 if (group, protocol) in measured else n_units
         running_s += n_units * (unit.running if options.measurers else unit.total)
@@ -134,7 +134,7 @@ def _gpus(options: RunnerOptions) -> float:
 
 def _units_to_make(plan: Plan) -> dict[tuple[Group, str], int]:
     """Return the number of units of each group and protocol."""
-    columns = ["space", *SETTING]
+    columns = ["space", *Setting._fields]
     counted = plan.to_do.select([*columns, "seed"]).group_by(columns).aggregate([("seed", "count")])
     return {
         (Group(row["space"], row["dataset"], row["condition"], row["severity"]), row["protocol"]): row["seed_count"]
@@ -146,7 +146,7 @@ def _measured(store: Store | None, kind: str) -> tuple[dict[tuple[Group, str], S
     """Return the mean seconds of a unit of each group and protocol in the store, and of how many units."""
     if store is None:
         return {}, 0
-    key = ", ".join(("space", *SETTING))
+    key = ", ".join(("space", *Setting._fields))
     found = store.sql(
         f"SELECT {key}, avg(seconds), count(*) FROM (SELECT {key}, any_value(seconds) AS seconds "
         f"FROM committed_measurements WHERE split_part(device, ':', 1) = '{kind}' "
@@ -206,7 +206,7 @@ class _Model:
 
     def _inferences(self, group: Group, protocol: str, test: ImageSet, shown: ImageSet | ShiftedImages) -> int:
         """Return how many times a unit has its images shown to the network: once for each set of constants."""
-        variants = self.plan.wanted[group.dataset, protocol, group.condition, group.severity].rows
+        variants = self.plan.wanted[Setting(group.dataset, protocol, group.condition, group.severity)].rows
         rules = PROTOCOLS[protocol]
         constants = rules.normalisation if shown is test else rules.shifted_normalisation
         return len({constants(test, row.variant.calibrator) for row in variants})

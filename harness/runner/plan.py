@@ -21,7 +21,7 @@ from harness.errors import ConfigError
 from harness.metrics import FAMILIES, OTHER_FAMILIES, label_families
 from harness.runner.selection import Selection
 from harness.runner.unit_states import PartitionCount, find_states
-from harness.runner.wanted import SETTING, Wanted, wanted_settings
+from harness.runner.wanted import Setting, Wanted, wanted_settings
 from harness.store.logits import LOSSLESS
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, key_names
@@ -50,7 +50,7 @@ class Plan:
 
     counts: tuple[PartitionCount, ...]
     to_do: pa.Table
-    wanted: Mapping[tuple[Any, ...], Wanted]
+    wanted: Mapping[Setting, Wanted]
     places: Mapping[str, str]
     n_unserved: int = 0
 
@@ -91,7 +91,7 @@ class Plan:
         tags = {setting: wanted.tags for setting, wanted in self.wanted.items()}
         families = {setting: self._placed(m.name for m in wanted.families) for setting, wanted in self.wanted.items()}
         for batch in self.to_do.to_batches(max_chunksize=4096):
-            parts = (_rows_of(batch, names) for names in (_MODEL, SETTING, _OF_UNIT))
+            parts = (_rows_of(batch, names) for names in (_MODEL, Setting._fields, _OF_UNIT))
             for model, setting, (present, measured, attempt, logits) in zip(*parts, strict=True):
                 yield WantedUnit(
                     UnitKey(model_key(*model), *setting[1:]),

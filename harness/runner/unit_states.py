@@ -5,7 +5,6 @@ Tables hold what is wanted, views of the store what there is; a query over both 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,18 +12,19 @@ import pyarrow as pa
 from harness.runner.protocols import PROTOCOLS
 from harness.runner.selection import Selection
 from harness.runner.stored import as_text
-from harness.runner.wanted import SETTING, Wanted
+from harness.runner.wanted import Setting, Wanted
 from harness.store.logits import logits_file_sql
 from harness.store.reader import Store
 from harness.store.schema import MODEL_KEY, UNIT_KEY, VARIANT_KEY, key_names
 from harness.store.sql import sql_texts
+from harness.store.writer import variant_columns
 from harness.values import Study
 
 STATES = ("done", "missing", "failed", "absent")
 
 _UNIT = ", ".join(key_names(UNIT_KEY))
 _VARIANT = ", ".join(key_names(VARIANT_KEY))
-_SETTING = ", ".join(SETTING)
+_SETTING = ", ".join(Setting._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class UnitStates:
 def find_states(
     study: Study,
     selections: Sequence[Selection],
-    wanted: Mapping[tuple[Any, ...], Wanted],
+    wanted: Mapping[Setting, Wanted],
     store: Store | None,
     stored_as: str,
 ) -> UnitStates:
@@ -134,15 +134,12 @@ def _axes(study: Study, selections: Sequence[Selection]) -> dict[str, pa.Table]:
     }
 
 
-def _rows_table(wanted: Mapping[tuple[Any, ...], Wanted]) -> pa.Table:
+def _rows_table(wanted: Mapping[Setting, Wanted]) -> pa.Table:
     """The wanted rows of every setting as a table, each with the fingerprint and the families of its unit."""
     records = [
         {
-            **dict(zip(SETTING, setting, strict=True)),
-            "split": row.variant.split,
-            "split_seed": row.variant.split_seed,
-            "label_set": row.variant.label_set,
-            "calibrator": row.variant.calibrator,
+            **setting._asdict(),
+            **variant_columns(row.variant),
             "fingerprint": row.fingerprint,
             "unit_fingerprint": unit.fingerprint,
             "wanted_families": [member.name for member in unit.families],
@@ -154,11 +151,11 @@ def _rows_table(wanted: Mapping[tuple[Any, ...], Wanted]) -> pa.Table:
     return pa.Table.from_pylist(records)
 
 
-def _needed_table(wanted: Mapping[tuple[Any, ...], Wanted], precision: str, stored_as: str) -> pa.Table:
+def _needed_table(wanted: Mapping[Setting, Wanted], precision: str, stored_as: str) -> pa.Table:
     """The inferences that the units of every setting are computed from, numbered and as the store names them."""
     records = [
         {
-            **dict(zip(SETTING, setting, strict=True)),
+            **setting._asdict(),
             "images_hash": shown.images_hash,
             "normalisation": as_text(shown.normalisation),
             "test_set": unit.test_set,

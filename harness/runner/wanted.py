@@ -1,6 +1,6 @@
 """What the units of every setting must hold: rows with their fingerprints, families, and the inferences behind them."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.datasets import AbstractLibrary
 from harness.metrics import OOD_FAMILY, Family, label_families
@@ -10,8 +10,14 @@ from harness.runner.stored import precision_of
 from harness.store.logits import LOSSLESS
 from harness.values import Study, WantedRow, unit_fingerprint
 
-SETTING = ("dataset", "protocol", "condition", "severity")
-"""What tells the units of one network apart, and by which the wanted ones are listed."""
+
+class Setting(NamedTuple):
+    """What tells the units of one network apart, and by which the wanted ones are listed: columns of the store."""
+
+    dataset: str
+    protocol: str
+    condition: str
+    severity: int
 
 
 class Wanted(NamedTuple):
@@ -40,8 +46,8 @@ class Wanted(NamedTuple):
         return unit_fingerprint((row.fingerprint for row in self.rows), self.tags)
 
 
-def wanted_settings(study: Study, library: AbstractLibrary, stored_as: str = LOSSLESS) -> dict[tuple[Any, ...], Wanted]:
-    """Return what the units of every setting (dataset, protocol, condition, severity) of a study must hold.
+def wanted_settings(study: Study, library: AbstractLibrary, stored_as: str = LOSSLESS) -> dict[Setting, Wanted]:
+    """Return what the units of every setting of a study must hold.
 
     A condition that does not serve a data set makes no setting, nor does one of whose rows there can be none.
 
@@ -52,7 +58,7 @@ def wanted_settings(study: Study, library: AbstractLibrary, stored_as: str = LOS
     """
     precision = precision_of(study.precision, stored_as)
     settings = {
-        (dataset, name, condition, severity): _wanted(
+        Setting(dataset, name, condition, severity): _wanted(
             study, scene(library, name, dataset, condition, severity), precision
         )
         for dataset in study.datasets

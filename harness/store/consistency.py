@@ -13,7 +13,7 @@ _BINS = ("bin15_count", "bin15_confidence", "bin15_accuracy")
 _N_BINS = 15
 _KEY = key_names(ROW_KEY)
 _ROW = ", ".join((*_KEY, "fingerprint"))
-_SETTING = ", ".join((*(name for name in _KEY if name not in ("arch_index", "seed")), "precision"))
+_COMPARABLE = ", ".join((*(name for name in _KEY if name not in ("arch_index", "seed")), "precision"))
 _NAMES = "list_transform(families, lambda tag: split_part(tag, '@', 1))"
 
 
@@ -60,11 +60,11 @@ def check_fingerprints(store: Store) -> Iterator[Finding]:
         yield Finding("fingerprints", fingerprint, "rows of several protocols, splits or calibrators have it")
     network = "count(DISTINCT (arch_index, seed))"
     query = (
-        f"WITH covered AS (SELECT {_SETTING}, fingerprint, {network} AS n FROM committed_measurements "
-        f"GROUP BY {_SETTING}, fingerprint), "
-        f"networks AS (SELECT {_SETTING}, {network} AS n_all FROM committed_measurements GROUP BY {_SETTING}) "
-        f"SELECT {_SETTING}, list_sort(list(fingerprint)) FROM covered JOIN networks USING ({_SETTING}) "
-        f"GROUP BY {_SETTING} HAVING max(n) < any_value(n_all)"
+        f"WITH covered AS (SELECT {_COMPARABLE}, fingerprint, {network} AS n FROM committed_measurements "
+        f"GROUP BY {_COMPARABLE}, fingerprint), "
+        f"networks AS (SELECT {_COMPARABLE}, {network} AS n_all FROM committed_measurements GROUP BY {_COMPARABLE}) "
+        f"SELECT {_COMPARABLE}, list_sort(list(fingerprint)) FROM covered JOIN networks USING ({_COMPARABLE}) "
+        f"GROUP BY {_COMPARABLE} HAVING max(n) < any_value(n_all)"
     )
     for *setting, fingerprints in store.sql(query).fetchall():
         message = (

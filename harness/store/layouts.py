@@ -7,7 +7,7 @@ from harness.store.published import ONCE, PHASES
 from harness.store.schema import ROW_KEY, UNIT_KEY, key_names
 from harness.store.sql import sql_texts
 
-_SETTING = (*key_names(UNIT_KEY), "split", "split_seed", "label_set")
+_PHASE_KEY = (*key_names(UNIT_KEY), "split", "split_seed", "label_set")
 _PRE, _POST = PHASES["pre"], PHASES["post"]
 _CIFAR10 = ("cifar10", "cifar10-valid")
 _AUCS = {"auc_cifar10c": ("gaussian_noise", 5, _CIFAR10), "auc_svhn": ("svhn", 0, (*_CIFAR10, "cifar100"))}
@@ -29,7 +29,7 @@ def wide_query(rows: str, shifted: str, *, has_origin: bool) -> str:
         has_origin: Whether the rows say whether they were computed or inherited.
     """
     names = dict.fromkeys(m.published for m in MEASUREMENTS if m.published and m.published not in ONCE)
-    columns = [f"pre.{name}" for name in (*_SETTING, *(["origin"] if has_origin else []))]
+    columns = [f"pre.{name}" for name in (*_PHASE_KEY, *(["origin"] if has_origin else []))]
     columns += ["pre.arch_index AS config", *(f"pre.{name}" for name in ONCE), "arch_str AS arch"]
     for name in names:
         columns += [
@@ -37,7 +37,7 @@ def wide_query(rows: str, shifted: str, *, has_origin: bool) -> str:
             for phase in PHASES
         ]
     columns += [f"{name}.ood_auroc AS {name}" for name in _AUCS]
-    same = " AND ".join(f"pre.{name} = post.{name}" for name in _SETTING)
+    same = " AND ".join(f"pre.{name} = post.{name}" for name in _PHASE_KEY)
     return (
         f"SELECT {', '.join(columns)} FROM {rows} pre "
         f"LEFT JOIN {rows} post ON {same} AND post.calibrator = '{_POST}' "
@@ -50,7 +50,7 @@ def wide_query(rows: str, shifted: str, *, has_origin: bool) -> str:
 def _auc_join(name: str, shifted: str) -> str:
     """Join the row of a published out-of-distribution condition before calibration to the unshifted one."""
     condition, severity, trained_on = _AUCS[name]
-    same = " AND ".join(f"pre.{key} = {name}.{key}" for key in _SETTING if key not in ("condition", "severity"))
+    same = " AND ".join(f"pre.{key} = {name}.{key}" for key in _PHASE_KEY if key not in ("condition", "severity"))
     return (
         f"LEFT JOIN {shifted} {name} ON {same} AND pre.condition = 'unshifted' AND {name}.calibrator = '{_PRE}' "
         f"AND {name}.condition = '{condition}' AND {name}.severity = {severity} AND {name}.test_set = pre.test_set "

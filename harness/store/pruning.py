@@ -21,7 +21,7 @@ from harness.store.reader import Store
 from harness.store.schema import ROW_KEY, VARIANT_KEY, key_names
 from harness.store.writer import MEASUREMENT_IDENTITY, content_name, write_measurements
 
-SETTING = ("dataset", "protocol", "condition", "severity", *key_names(VARIANT_KEY))
+WANTED_BY = ("dataset", "protocol", "condition", "severity", *key_names(VARIANT_KEY))
 """What the study names of a row, and what decides the fingerprint that it must have."""
 
 UNWANTED, SUPERSEDED = "other inputs", "superseded"
@@ -54,7 +54,7 @@ def find_prunable(root: StoreRoot, wanted: pa.Table) -> list[FileToPrune]:
 
     Args:
         root: The store.
-        wanted: The wanted fingerprints: the columns of :data:`SETTING` and ``fingerprint``.
+        wanted: The wanted fingerprints: the columns of :data:`WANTED_BY` and ``fingerprint``.
 
     Raises:
         StoreError: A run is at work on the store, or it is not sound: what is damaged is not to be written anew.
@@ -104,7 +104,7 @@ _COVERED = (
 
 def _unwanted() -> str:
     """The rows of whose setting the study wants another fingerprint, and of which there are such."""
-    setting, key = ", ".join(SETTING), ", ".join(key_names(ROW_KEY))
+    setting, key = ", ".join(WANTED_BY), ", ".join(key_names(ROW_KEY))
     return f"""
         WITH seen AS (
             SELECT {key}, families

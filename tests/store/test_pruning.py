@@ -14,7 +14,7 @@ from harness.errors import StoreError
 from harness.store import StoreRoot, open_store
 from harness.store.audit import check_files, check_rows, count_duplicates
 from harness.store.live import RunBeat, Sender, beat
-from harness.store.pruning import SETTING, SUPERSEDED, UNWANTED, find_prunable, prune
+from harness.store.pruning import SUPERSEDED, UNWANTED, WANTED_BY, find_prunable, prune
 from harness.store.writer import write_measurements
 
 OLD, NEW = "0" * 32, "1" * 32
@@ -30,7 +30,7 @@ def row(index=1, **columns):
     } | columns  # fmt: skip
 
 
-WANTED = pa.Table.from_pylist([{name: row()[name] for name in (*SETTING, "fingerprint")}])
+WANTED = pa.Table.from_pylist([{name: row()[name] for name in (*WANTED_BY, "fingerprint")}])
 
 
 @pytest.fixture
