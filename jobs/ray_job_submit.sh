@@ -15,8 +15,8 @@
 # in hand.
 # Resume: submit the same line again.
 #
-# Exit codes: 0 done, or stopped by `ray job stop`; 1 the job ended with another code, which its last lines name: 1 units failed or the audit found
-# something, 2 a path or setting is wrong, 3 stopped early.
+# Exit codes: 0 done, or stopped by `ray job stop`; 1 the job ended with another code, which its last lines name:
+# 1 units failed or the audit found something, 2 a path or setting is wrong, 3 stopped early.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=${ROOT:-$PWD}

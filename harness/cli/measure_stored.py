@@ -74,7 +74,9 @@ def _stored_type(settings: Settings, store: Store) -> str:
     if settings.keep is None and found and wanted not in found:
         wanted = min(found)
     if wanted not in found:
-        has = f"it has some stored as {', '.join(sorted(found))}" if found else "it has none at all"
+        others = ", ".join(sorted({of for of, _ in stored}))
+        has = f"stored as {', '.join(sorted(found))}" if found else f"of {others}"
+        has = f"it has some {has}" if stored else "it has none at all"
         raise ConfigError(
             f"{settings.store} holds no logits of {precision} stored as {wanted}, {has}; {settings.command('run')} "
             f"with keep_logits={wanted} keeps those of the networks that it evaluates"

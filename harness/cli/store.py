@@ -30,7 +30,7 @@ def merge(_: Settings, arguments: argparse.Namespace) -> int:
     if print_findings(check_files(target)) or print_findings(check_store(Store(target))):
         return 1
     say(f"merge: {target.path} is sound")
-    next_step(f"`harness plan store={target.path}` with the settings of your study says what it has of it")
+    next_step("`harness plan` with your study's settings and this store says what it has of the study")
     return 0
 
 

@@ -58,7 +58,7 @@ def _verdict(plan: Plan, settings: Settings) -> str:
     """Return what a store without violations is: failures on record are sound, but the study is not complete."""
     failed = sum(count.failed for count in plan.counts)
     if not failed:
-        return "the store is sound and complete"
+        return "the store is sound and complete" + ("" if settings.part is None else f" for part {settings.part}")
     total = sum(count.total for count in plan.counts)
     return f"the store is sound; {failed:,} of {total:,} wanted units failed, {settings.command('status')} says why"
 

@@ -89,8 +89,8 @@ def rounding(precision: str, device: torch.device | str) -> AbstractContextManag
 class _TF32Rounding(TorchFunctionMode):
     """Rounds the arguments of convolutions and products and leaves them otherwise as they are: sums are in float32.
 
-    Depthwise convolutions are left alone: here they are the average pools of a CPU (:mod:`harness.networks.pooling`),
-    which a GPU does not make of products.
+    Arguments are expected as the networks of both spaces give them, input and weight by position. Those that name their
+    ``groups`` are the average pools of a CPU (:mod:`harness.networks.pooling`), which a GPU does not make of products.
     """
 
     def __torch_function__(
@@ -101,12 +101,12 @@ class _TF32Rounding(TorchFunctionMode):
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
         kwargs = kwargs or {}
-        if func in _PRODUCTS and kwargs.get("groups", 1) == 1:
-            x, weight, *others = args
-            assert isinstance(x, Tensor)
-            assert isinstance(weight, Tensor)
-            args = (rounded_to_tf32(x), rounded_to_tf32(weight), *others)
-        return func(*args, **kwargs)
+        if func not in _PRODUCTS or kwargs.get("groups", 1) != 1:
+            return func(*args, **kwargs)
+        x, weight, *others = args
+        assert isinstance(x, Tensor)
+        assert isinstance(weight, Tensor)
+        return func(rounded_to_tf32(x), rounded_to_tf32(weight), *others, **kwargs)
 
 
 def rounded_to_tf32(x: Float32[Tensor, "..."]) -> Float32[Tensor, "..."]:

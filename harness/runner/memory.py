@@ -28,8 +28,10 @@ def gpu_count() -> int:
 
 def claim_share(device: str, share: float) -> None:
     """Keep this process to its share of a CUDA device's memory, so that those beside it do not miss what it caches."""
-    if torch.device(device).type == "cuda" and share < 1:
-        torch.cuda.set_per_process_memory_fraction(_OF_SHARE * share, device)
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and share < 1:
+        index = torch.cuda.current_device() if wanted.index is None else wanted.index  # torch wants it here alone
+        torch.cuda.set_per_process_memory_fraction(_OF_SHARE * share, index)
 
 
 def bytes_for_this_process(device: str, share: float) -> float:

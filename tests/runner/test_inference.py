@@ -17,7 +17,7 @@ from harness.errors import EvaluationError, StoppedEarlyError, StoreError, Worke
 from harness.runner import local
 from harness.runner.evaluate import Context, evaluate
 from harness.runner.inference import FAST, PLAIN, TOLERANCE, Inference
-from harness.runner.memory import fitting_batch
+from harness.runner.memory import claim_share, fitting_batch
 from harness.runner.plan import halve, make_plan
 from harness.runner.remote import InferenceTask, Request
 from harness.store import open_store
@@ -143,6 +143,24 @@ def test_want_of_host_memory_is_left_to_the_runner(pixels):
 @pytest.mark.parametrize(("of_image", "of_device", "expected"), [(1.0, 1.0, 1), (1.0, 4.0, 2), (1e6, 1.4e11, 65536)])
 def test_a_fitting_batch_takes_at_most_half_of_the_memory(of_image, of_device, expected):
     assert fitting_batch(of_image, of_device) == expected
+
+
+def test_a_share_of_a_gpu_is_claimed_by_its_index(monkeypatch):
+    claimed = []
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *given: claimed.append(given))
+    for device, share in (("cpu", 0.5), ("cuda", 1.0), ("cuda", 0.5), ("cuda:1", 0.25)):
+        claim_share(device, share)
+    assert claimed == [(0.475, 3), (0.2375, 1)]  # torch refuses a device without an index here
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; the CPU twins are above")
+def test_a_share_of_a_real_gpu_is_claimed(pixels):
+    inference = Inference("cuda", memory_share=0.5)
+    inference.claim_device()
+    assert inference.run(network(), pixels, CONSTANTS).how.network_form == FAST
+    torch.cuda.set_per_process_memory_fraction(1.0, torch.cuda.current_device())
 
 
 @pytest.mark.gpu

@@ -4,6 +4,7 @@ The Ray is the one that this process has started or joined (:mod:`harness.runner
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
@@ -96,7 +97,7 @@ class _Pool(Generic[Item, Result]):
     starting: dict[Any, _Hired] = field(default_factory=dict)
     idle: list[_Hired] = field(default_factory=list)
     busy: dict[Any, tuple[_Hired, Attempt[Item]]] = field(default_factory=dict)
-    _failed_starts: int = 0
+    _failed_starts: Counter[bool] = field(default_factory=Counter)  # in a row, of servers (True) and of others
     _hired: Iterator[int] = field(default_factory=itertools.count)
 
     def hire_all(self) -> None:
@@ -179,13 +180,13 @@ class _Pool(Generic[Item, Result]):
             ray.get(done)
         except (*GONE, WorkerLostError) as error:  # the latter of one whose device cannot be used, and which lives
             ray.kill(worker.actor)
-            self._failed_starts += 1
-            if self._failed_starts < _STARTS * (self.place.workers + self.place.measurers):
+            self._failed_starts[worker.is_server] += 1
+            if self._failed_starts[worker.is_server] < _STARTS * (self.place.workers + self.place.measurers):
                 if not worker.is_server:
                     self.hire()
                 elif worker in self.servers:
                     self._replace_server(worker)
-            elif worker.is_server or not (self.busy or self.idle or self.starting):
+            elif worker.is_server or not (self.busy or self.idle or self._are_starting):
                 raise StoppedEarlyError(
                     f"workers do not start: {first_line(error)}; every node needs the harness and what it depends on, "
                     "and devices that work"
@@ -193,7 +194,7 @@ class _Pool(Generic[Item, Result]):
             return  # beyond that many, those that are at work go on without it
         except RayTaskError as error:
             raise error.cause from error
-        self._failed_starts = 0
+        self._failed_starts[worker.is_server] = 0
         if worker.is_server:
             return
         if worker.server is None or worker.server in self.servers:
@@ -201,6 +202,11 @@ class _Pool(Generic[Item, Result]):
         else:  # its server has been replaced meanwhile
             ray.kill(worker.actor)
             self.hire()
+
+    @property
+    def _are_starting(self) -> bool:
+        """Whether workers are starting that items are given to."""
+        return not all(worker.is_server for worker in self.starting.values())
 
     def _first_done(self) -> Any:  # noqa: ANN401 - Ray's reference
         while True:

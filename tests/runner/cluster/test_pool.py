@@ -104,8 +104,10 @@ class OnABadDevice:
 
     folder: str
     good: tuple[int, ...]
+    delay_s: float = 0.0
 
     def start(self) -> Callable[[list[int]], list[int]]:
+        time.sleep(self.delay_s)
         for place in itertools.count():
             with contextlib.suppress(FileExistsError):
                 (Path(self.folder) / str(place)).touch(exist_ok=False)
@@ -113,6 +115,25 @@ class OnABadDevice:
                     return lambda numbers: [n * n for n in numbers]
                 raise WorkerLostError("the device cuda cannot be used: No CUDA GPUs are available")
         raise AssertionError
+
+
+@dataclass(frozen=True)
+class OnABadServer:
+    """Has the numbers of a list squared by a server."""
+
+    server: OnABadDevice
+    has_archives: bool = True
+
+    def start(self) -> Callable[[list[int]], list[int]]:
+        raise AssertionError
+
+    def service(self) -> OnABadDevice:
+        return self.server
+
+    def start_with(self, ask: Callable[[list[int]], list[int]]) -> Callable[[list[int]], list[int]]:
+        if not self.has_archives:
+            raise WorkerLostError("the archive is not there")
+        return ask
 
 
 @pytest.mark.parametrize("good", [(1, 2), (0,), (5,)])
@@ -125,6 +146,18 @@ def test_a_run_without_any_device_that_works_stops(running_ray, tmp_path):
     with pytest.raises(StoppedEarlyError, match=r"workers do not start: .*No CUDA GPUs are available"):
         list(RayPlace(workers=2, attempts=2)(OnABadDevice(str(tmp_path), ()), iter(ITEMS), halve))
     assert len(list(tmp_path.iterdir())) < 10
+
+
+def test_a_run_whose_only_server_has_no_device_stops_though_measurers_start(running_ray, tmp_path):
+    place = RayPlace(workers=1, attempts=2, measurers=2)
+    with pytest.raises(StoppedEarlyError, match=r"workers do not start: .*No CUDA GPUs are available"):
+        list(place(OnABadServer(OnABadDevice(str(tmp_path), ())), iter(ITEMS), halve))
+
+
+def test_a_run_whose_measurers_do_not_start_stops_though_its_server_is_still_starting(running_ray, tmp_path):
+    place = RayPlace(workers=1, attempts=2, measurers=1)
+    with pytest.raises(StoppedEarlyError, match=r"workers do not start: .*the archive is not there"):
+        list(place(OnABadServer(OnABadDevice(str(tmp_path), (0,), delay_s=20), has_archives=False), iter(ITEMS), halve))
 
 
 def test_an_exception_of_the_task_is_raised_as_itself(running_ray):
