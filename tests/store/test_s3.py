@@ -29,7 +29,7 @@ from harness.store.live import (
 )
 from harness.store.merging import merge
 from harness.store.object_path import ObjectPath
-from harness.store.pruning import SETTING, UNWANTED, find_prunable, prune
+from harness.store.pruning import UNWANTED, WANTED_BY, find_prunable, prune
 from harness.store.schema import MEASUREMENT_TABLE
 from harness.store.watching import watch_runs
 from harness.store.writer import to_parquet, write_failures, write_measurements
@@ -465,7 +465,7 @@ def test_merge_between_a_folder_and_the_bucket_and_back(root, s3, tmp_path):
 def test_prune_rewrites_the_file_of_what_goes(root):
     write_measurements(root, [row(), row(arch_index=8)], "r1")
     write_measurements(root, [row(fingerprint="0" * 32)], "r1")
-    wanted = pa.Table.from_pylist([{name: row()[name] for name in (*SETTING, "fingerprint")}])
+    wanted = pa.Table.from_pylist([{name: row()[name] for name in (*WANTED_BY, "fingerprint")}])
     files = find_prunable(root, wanted)
     assert [file.count(UNWANTED) for file in files] == [1]
     prune(root, files)
