@@ -61,8 +61,7 @@ def write_description(folder: Path, description: Description) -> None:
         DataError: It cannot be written.
     """
     content = json.dumps({"format": _FORMAT, "version": _VERSION, **description._asdict()}, indent=2)
-    path = folder / DESCRIPTION_FILE
-    write_data(path, f"{content}\n".encode())
+    write_data(folder / DESCRIPTION_FILE, f"{content}\n".encode())
 
 
 def read_description(folder: Path) -> Description:

@@ -166,8 +166,8 @@ def _survey(archive: Archive, items: Sequence[ToSurvey], known: Found, settings:
     try:
         for outcome in _placed(SurveyTask(archive.path, archive.space), items, settings):
             if outcome.result is None:
-                where = str(archive.record_path(outcome.item.arch_index))
-                lost.append(Finding("record", where, str(outcome.lost)))
+                assert outcome.lost is not None
+                lost.append(Finding("record", str(archive.record_path(outcome.item.arch_index)), outcome.lost))
             elif outcome.result.table is not None:
                 index.add(outcome.result.table)
     finally:

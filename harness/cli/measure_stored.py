@@ -20,9 +20,9 @@ from harness.runner.selection import Selection, arch_indices
 from harness.runner.stored import StoredLibrary, choose_library
 from harness.runner.work import EvaluateTask
 from harness.store import open_store
+from harness.store.filters import filtered
 from harness.store.logits import LOSSLESS
 from harness.store.reader import Store
-from harness.store.sql import sql_text
 from harness.values import Study
 
 
@@ -136,7 +136,8 @@ def _stored(setting: ArchiveSetting, settings: Settings, study: Study, store: St
     found = []
     for (name,) in sorted(models.project("source").distinct().fetchall()):
         if source in (None, name):
-            rows = models.filter(f"source = {sql_text(name)}").project("arch_index, dataset, hp, seed").fetchall()
+            of_source = filtered(models, {"source": name}, ["source"])
+            rows = of_source.project("arch_index, dataset, hp, seed").fetchall()
             held = sorted({row[0] for row in rows})
             listed = np.asarray(arch_indices(study.archs, setting.space, held), dtype=np.int64)
             indices = cut(setting.space, listed, study.limit, settings.part)

@@ -19,10 +19,9 @@ import pyarrow.parquet as pq
 from harness.errors import StoreError
 from harness.exchange.croissant import ReleasedColumn, ReleasedFile, describe_release
 from harness.exchange.folder import new_folder
-from harness.store.filters import PROTOCOLS
+from harness.store.filters import PROTOCOLS, filtered
 from harness.store.reader import Store
 from harness.store.schema import MEASUREMENT_COLUMNS, MODEL_KEY, ROW_KEY, SCHEMA_VERSION, key_names
-from harness.store.sql import sql_text
 
 COLUMNS_FILE, CARD_FILE, SUMS_FILE, CROISSANT_FILE = "columns.csv", "README.md", "SHA256SUMS", "croissant.json"
 _ORDER = ", ".join((*key_names(ROW_KEY), "fingerprint"))
@@ -97,7 +96,7 @@ def export_release(store: Store, out: Path, filters: Mapping[str, Any]) -> list[
 def _write(rows: duckdb.DuckDBPyRelation, folder: Path, place: tuple[str, str, str], shown: Sequence[str]) -> Part:
     space, dataset, protocol = place
     columns = ", ".join(f'"{name}"' for name in shown)
-    chosen = rows.filter(f"space = {sql_text(space)} AND dataset = {sql_text(dataset)}").project(columns)
+    chosen = filtered(rows, {"space": space, "dataset": dataset}, ["space", "dataset"]).project(columns)
     table: pa.Table = chosen.order(_ORDER).to_arrow_table()
     name = f"{space}-{dataset}-{protocol}.parquet"
     pq.write_table(table, folder / name, compression="zstd", write_page_checksum=True)

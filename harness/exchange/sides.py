@@ -14,10 +14,9 @@ import pandas as pd
 from harness.errors import ConfigError
 from harness.metrics import MEASUREMENTS
 from harness.store import open_store
-from harness.store.filters import PROTOCOLS
+from harness.store.filters import PROTOCOLS, filtered
 from harness.store.published import PUBLISHED_COLUMNS, PublishedColumn
 from harness.store.reader import Store
-from harness.store.sql import sql_text
 
 PLACE = ("space", "dataset")
 """What the networks of one line of a comparison have in common."""
@@ -87,7 +86,7 @@ def find_side(word: str, here: Callable[[], Store], filters: Mapping[str, Any], 
         return Side(word, _own_parts(store.measurements(protocol=name, **filters), names), is_own=True)
     _refuse_unknown(store, name, word)
     known = {column: value for column, value in filters.items() if column in NETWORK}
-    tables = [table(**known).filter(f"origin = {sql_text(name)}") for table in (store.published, store.robustness)]
+    tables = [filtered(table(**known), {"origin": name}, ["origin"]) for table in (store.published, store.robustness)]
     n_copies = sum(table.aggregate("count(copied_from)").fetchall()[0][0] for table in tables)
     published, attacked = (table.filter("copied_from IS NULL") for table in tables)
     parts = _attacked_parts(attacked) | _published_parts(published, names)

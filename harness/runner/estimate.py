@@ -49,6 +49,10 @@ class Group(NamedTuple):
     condition: str
     severity: int
 
+    def setting(self, protocol: str) -> Setting:
+        """Return the setting of those of a protocol."""
+        return Setting(self.dataset, protocol, self.condition, self.severity)
+
 
 class Seconds(NamedTuple):
     """What one unit takes: seconds of the worker that runs its network, and seconds of all workers together."""
@@ -106,7 +110,7 @@ def estimate(
     running_s = total_s = 0.0
     n_modelled = n_rows_to_make = 0
     for (group, protocol), n_units in counts.items():
-        n_rows = len(plan.wanted[Setting(group.dataset, protocol, group.condition, group.severity)].rows)
+        n_rows = len(plan.wanted[group.setting(protocol)].rows)
         unit = measured.get((group, protocol)) or model.seconds(group, protocol, n_rows)
         n_modelled += 0 if (group, protocol) in measured else n_units
         running_s += n_units * (unit.running if options.measurers else unit.total)
@@ -206,7 +210,7 @@ class _Model:
 
     def _inferences(self, group: Group, protocol: str, test: ImageSet, shown: ImageSet | ShiftedImages) -> int:
         """Return how many times a unit has its images shown to the network: once for each set of constants."""
-        variants = self.plan.wanted[Setting(group.dataset, protocol, group.condition, group.severity)].rows
+        variants = self.plan.wanted[group.setting(protocol)].rows
         rules = PROTOCOLS[protocol]
         constants = rules.normalisation if shown is test else rules.shifted_normalisation
         return len({constants(test, row.variant.calibrator) for row in variants})

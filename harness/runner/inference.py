@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
@@ -215,16 +215,19 @@ class Inference:
         probe = pixels[:_PROBE]
         fast = self._agreeing_form(network, probe, normalisation)
         net = networks.cast(network if fast is None else fast, self.precision)
-        ready = _Ready(None if net is network else net, PLAIN if fast is None else FAST, len(pixels))
-        if self.batch_size is not None:
-            return replace(ready, batch_size=self.batch_size)
-        if torch.device(self.device).type != "cuda":
-            return ready
+        batch_size = self.batch_size
+        if batch_size is None:
+            on_gpu = torch.device(self.device).type == "cuda"
+            batch_size = self._fitting_batch(net, probe, normalisation) if on_gpu else len(pixels)
+        return _Ready(None if net is network else net, PLAIN if fast is None else FAST, batch_size)
+
+    def _fitting_batch(self, net: nn.Module, probe: UInt8[Tensor, "n 3 h w"], normalisation: Normalisation) -> int:
+        """Return how many images fit into what this process may take of a GPU's memory, measured on some of them."""
         n_images = min(len(probe), self.min_batch_size)
         settings = {"batch_size": n_images, "device": self.device, "precision": self.precision}
         peak = peak_bytes_on_device(lambda: networks.infer(net, probe, *normalisation, **settings), self.device)
         fitting = fitting_batch(peak / n_images, bytes_for_this_process(self.device, self.memory_share))
-        return replace(ready, batch_size=max(self.min_batch_size, min(fitting, _LARGEST_BATCH)))
+        return max(self.min_batch_size, min(fitting, _LARGEST_BATCH))
 
     def _agreeing_form(
         self, network: nn.Module, probe: UInt8[Tensor, "n 3 h w"], normalisation: Normalisation
