@@ -54,17 +54,21 @@ class RayPlace:
     ) -> Iterator[Outcome[Item, Result]]:
         """Yield an outcome for every item, in the order in which they are finished.
 
-        An exception of the task itself (a store that cannot be written) is raised here.
+        An exception of the task itself (a store that cannot be written) is raised here. However it ends, the workers
+        are dismissed: an exception that is kept would keep them, and the room that they take.
         """
         pool = _Pool(self, task, Attempts(iter(items), halve, self.attempts))
-        pool.hire_all()
-        while True:
-            pool.give_out()
-            if not pool.busy and pool.idle:
-                return
-            outcome = pool.collect()
-            if outcome is not None:
-                yield outcome
+        try:
+            pool.hire_all()
+            while True:
+                pool.give_out()
+                if not pool.busy and pool.idle:
+                    return
+                outcome = pool.collect()
+                if outcome is not None:
+                    yield outcome
+        finally:
+            pool.dismiss_all()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +102,8 @@ class _Pool(Generic[Item, Result]):
     idle: list[_Hired] = field(default_factory=list)
     busy: dict[Any, tuple[_Hired, Attempt[Item]]] = field(default_factory=dict)
     _failed_starts: Counter[bool] = field(default_factory=Counter)  # in a row, of servers (True) and of others
-    _hired: Iterator[int] = field(default_factory=itertools.count)
+    _hired: set[_Hired] = field(default_factory=set)
+    _turns: Iterator[int] = field(default_factory=itertools.count)  # of the servers, to be given another worker
 
     def hire_all(self) -> None:
         """Start the workers of both kinds, or of the one that there is."""
@@ -108,20 +113,33 @@ class _Pool(Generic[Item, Result]):
         for _ in range(self.place.measurers if self.servers else self.place.workers):
             self.hire()
 
+    def dismiss_all(self) -> None:
+        """End all workers, at work or not; those of a Ray that is left are gone already."""
+        if ray.is_initialized():
+            for worker in list(self._hired):
+                self._dismiss(worker)
+
     def hire_server(self, task: AbstractSplitTask[Item, Result]) -> None:
         """Start a worker that runs the networks of others."""
         hired = _Hired(new_actor(self.place.demand.options(), task.service()), is_server=True)
         self.servers.append(hired)
-        self.starting[hired.actor.start.remote()] = hired
+        self._start(hired)
 
     def hire(self) -> None:
         """Start a worker that items are given to."""
         if self.servers:
-            server = self.servers[next(self._hired) % len(self.servers)]
-            hired = _Hired(new_actor(self.place.measurer_demand.options(), self.task, server.actor), server)
+            server = self.servers[next(self._turns) % len(self.servers)]
+            self._start(_Hired(new_actor(self.place.measurer_demand.options(), self.task, server.actor), server))
         else:
-            hired = _Hired(new_actor(self.place.demand.options(), self.task))
+            self._start(_Hired(new_actor(self.place.demand.options(), self.task)))
+
+    def _start(self, hired: _Hired) -> None:
+        self._hired.add(hired)
         self.starting[hired.actor.start.remote()] = hired
+
+    def _dismiss(self, hired: _Hired) -> None:
+        self._hired.discard(hired)
+        ray.kill(hired.actor)
 
     def give_out(self) -> None:
         """Hand items to idle workers."""
@@ -157,7 +175,7 @@ class _Pool(Generic[Item, Result]):
 
     def _replace(self, worker: _Hired) -> None:
         """Hire another worker in place of one that is of no use any more; also its server if that is gone."""
-        ray.kill(worker.actor)
+        self._dismiss(worker)
         if worker.server is not None and worker.server in self.servers and is_gone(worker.server.actor):
             self._replace_server(worker.server)
         self.hire()
@@ -165,13 +183,13 @@ class _Pool(Generic[Item, Result]):
     def _replace_server(self, server: _Hired) -> None:
         """Hire another server, and other workers in place of the idle ones that ask it; busy ones will say so."""
         assert isinstance(self.task, AbstractSplitTask)
-        ray.kill(server.actor)
+        self._dismiss(server)
         self.servers.remove(server)
         self.hire_server(self.task)
         orphans = [worker for worker in self.idle if worker.server is server]
         self.idle = [worker for worker in self.idle if worker.server is not server]
         for orphan in orphans:
-            ray.kill(orphan.actor)
+            self._dismiss(orphan)
             self.hire()
 
     def _started(self, done: Any, worker: _Hired) -> None:  # noqa: ANN401 - Ray's reference
@@ -179,7 +197,7 @@ class _Pool(Generic[Item, Result]):
         try:
             ray.get(done)
         except (*GONE, WorkerLostError) as error:  # the latter of one whose device cannot be used, and which lives
-            ray.kill(worker.actor)
+            self._dismiss(worker)
             self._failed_starts[worker.is_server] += 1
             if self._failed_starts[worker.is_server] < _STARTS * (self.place.workers + self.place.measurers):
                 if not worker.is_server:
@@ -200,7 +218,7 @@ class _Pool(Generic[Item, Result]):
         if worker.server is None or worker.server in self.servers:
             self.idle.append(worker)
         else:  # its server has been replaced meanwhile
-            ray.kill(worker.actor)
+            self._dismiss(worker)
             self.hire()
 
     @property

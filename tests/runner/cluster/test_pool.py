@@ -165,6 +165,30 @@ def test_an_exception_of_the_task_is_raised_as_itself(running_ray):
         list(RayPlace(workers=2, attempts=2)(Squares(error_at=9), iter(ITEMS), halve))
 
 
+def all_cores_are_free():
+    """Whether they soon are."""
+    for _ in range(300):
+        if ray.available_resources().get("CPU") == 4:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("measurers", [0, 2])
+def test_a_run_that_fails_gives_its_room_back_though_its_exception_is_kept(running_ray, measurers):
+    task = Split(error_at=9) if measurers else Squares(error_at=9)
+    with pytest.raises(StoreError, match="the disk is full") as kept:
+        list(RayPlace(workers=2, attempts=2, measurers=measurers)(task, iter(ITEMS), halve))
+    assert all_cores_are_free(), kept
+
+
+def test_a_run_that_is_left_gives_its_room_back(running_ray):
+    outcomes = RayPlace(workers=4, attempts=2)(Squares(), iter(ITEMS), halve)
+    next(outcomes)
+    outcomes.close()
+    assert all_cores_are_free()
+
+
 def test_the_home_of_the_user_is_untouched(running_ray):
     home = Path.home()
     assert not str(home).startswith("/tmp/r")
@@ -196,15 +220,16 @@ def test_want_of_memory_is_a_death(running_ray):
 
 @dataclass(frozen=True)
 class Split:
-    """Has a server square numbers; the server dies of poison."""
+    """Has a server square numbers; the server dies of poison, and fails at a number."""
 
     poison: int | None = None
+    error_at: int | None = None
 
     def start(self) -> Callable[[list[int]], list[int]]:
         raise AssertionError("the workers should be of two kinds")
 
     def service(self) -> Squares:
-        return Squares(self.poison)
+        return Squares(self.poison, error_at=self.error_at)
 
     def start_with(self, ask: Callable[[list[int]], list[int]]) -> Callable[[list[int]], list[tuple[int, int]]]:
         return lambda numbers: [(os.getpid(), square) for number in numbers for square in ask([number])]
