@@ -79,7 +79,7 @@ wait_for_nodes() {
       echo "after 5 minutes not all of $wanted nodes run Ray; $home/*.log say why" >&2
       return 3
     fi
-    sleep 5
+    sleep 1
   done
 }
 

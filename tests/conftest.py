@@ -15,6 +15,7 @@ from harness import spaces
 from harness.datasets import Library
 from harness.zoo import Recipe, TrainTask, archive_folder, prepare_archive
 from harness.zoo.sample import topology
+from tests.clusters.slurm import Slurm, started_slurm
 
 TSS_CODES = ("3N3NN3", "NNN1NN", "PPPPPP", "NNNNNN")
 _NOBODY = 65534
@@ -57,6 +58,13 @@ def make() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(["make", *words], cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Slurm]:
+    """A SLURM of two nodes to submit jobs to."""
+    with started_slurm() as started:
+        yield started
 
 
 @pytest.fixture

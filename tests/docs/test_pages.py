@@ -9,6 +9,7 @@ Outputs are not compared: numbers depend on machine and store. Shown errors are.
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -19,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
-from harness.cli.main import _parser, main
-from harness.config import compose
+from harness.cli.main import main
+from tests.clusters.composing import composes
+from tests.clusters.kubernetes import started_kubernetes
+from tests.clusters.recipes import make_checkout, place_beside_ray
 
 ROOT = Path(__file__).parents[2]
 ZOO = "zoo-8cd5ea6f-tss"  # the demo's archive, whose place the small zoo takes
@@ -89,6 +91,10 @@ MADE_SHORT = {
 }
 # What takes a minute even so, and is made by the test of its own.
 MADE_ELSEWHERE = {"chaos": "tests/chaos/test_chaos.py", "bench-scale": "tests/test_bench_scale.py"}
+SUBMITTED_ELSEWHERE = {
+    "jobs/slurm_cluster.sh": "tests/jobs/test_slurm.py",
+    "jobs/ray_job_submit.sh": "tests/jobs/test_ray_job.py",
+}
 # Exit codes other than 0 that the page speaks of; after a shown `harness: error:` it is 2.
 ENDS_WITH = {r"zoo\.learning_rate=1e6": 1}
 # What a page takes for done.
@@ -182,8 +188,9 @@ COMMANDS = [typed for typed in ALL if not typed.is_snippet]
 class Shell:
     """Types the commands and snippets of a page in a workplace of its own."""
 
-    def __init__(self, home, overrides, done, make, capsys):
-        self.home, self.overrides, self.done, self.make, self.capsys = home, overrides, done, make, capsys
+    def __init__(self, home, overrides, done, make, slurm, capsys):
+        self.home, self.overrides, self.done = home, overrides, done
+        self.make, self.slurm, self.capsys = make, slurm, capsys
         self.held = int(min((home / "results/zoo" / ZOO).glob("0*.pickle.pbz2")).name[:6])
         self.variables, self.namespace = {}, {"__name__": "snippet"}
 
@@ -301,53 +308,48 @@ def check_docs(shell, typed, words):
 
 
 def check_script(shell, typed, words):
-    """A script runs, on a harness that notes its steps; then the steps run, in this process."""
-    tasks = [{}]
-    if words[0] == "sbatch":
-        n_tasks = int(words[1].rpartition("-")[2])
-        common = {"SLURM_ARRAY_TASK_COUNT": str(n_tasks), "SLURM_JOB_ID": "7", "SLURM_SUBMIT_DIR": str(ROOT)}
-        tasks = [{**common, "SLURM_ARRAY_TASK_ID": str(task)} for task in range(1, n_tasks + 1)]
-        words = words[2:]
-    for task in tasks:
-        for step in noted_steps(shell, words, task):
-            if problem := check_harness(shell, typed, ["harness", *step]):
-                return f"{step}\n{problem}"
-    return ""
-
-
-def noted_steps(shell, words, environment):
-    """The words of every call of the harness, or of Ray, by a script of jobs/."""
-    stub, log = shell.home / "noting", shell.home / "noted"
-    stub.write_text(
-        f"#!{sys.executable}\nimport json, sys\nopen({str(log)!r}, 'a').write(json.dumps(sys.argv[1:]) + '\\n')"
-    )
-    stub.chmod(0o755)
-    log.write_text("")
-    environment = {"PATH": "/usr/bin:/bin", "HARNESS": str(stub), "RAY": str(stub), **environment}
+    """A campaign runs, on a harness that notes its steps; then the steps run, in this process."""
+    environment = {**os.environ, "HARNESS": noting(shell)}
     subprocess.run(["bash", ROOT / words[0], *words[1:]], cwd=ROOT, env=environment, check=True, capture_output=True)
-    return list(map(json.loads, log.read_text().splitlines()))
+    return check_noted_steps(shell, typed)
 
 
-def check_ray_job(shell, typed, words):
-    """The script submits a campaign of jobs/ that is there, with settings that compose."""
-    (noted,) = noted_steps(shell, words, {})
-    campaign, *settings = noted[noted.index("--") + 1 :]
-    assert Path(campaign) == ROOT / "jobs/paper.sh"
-    composes(["run", "experiment=paper", *settings])
-    return ""
+def check_array(shell, typed, words):
+    """The array is submitted to a SLURM of two nodes, with such a harness; then the steps run, in this process."""
+    checkout = make_checkout(shell.home / "checkout")
+    code, output, _ = shell.slurm.sbatch(checkout, *words[1:], HARNESS=noting(shell))
+    return f"exit code {code}\n{output}" if code else check_noted_steps(shell, typed)
 
 
-def check_slurm_cluster(shell, typed, words):
-    """The script is there, and its settings compose; tests/test_jobs.py runs it on a stand-in for SLURM."""
-    assert (ROOT / words[2]).exists()
-    composes(["run", "experiment=paper", *words[3:]])
+def noting(shell):
+    """Write a harness that notes the words of every call."""
+    log = shell.home / "noted"
+    log.write_text("")
+    note = f"import json, sys\nopen({str(log)!r}, 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
+    return place_beside_ray(shell.home / "bin", f"#!{sys.executable}\n{note}")
+
+
+def check_noted_steps(shell, typed):
+    steps = list(map(json.loads, (shell.home / "noted").read_text().splitlines()))
+    problems = [(step, check_harness(shell, typed, ["harness", *step])) for step in steps]
+    return "\n".join(f"{step}\n{problem}" for step, problem in problems if problem) if steps else "it has no steps"
+
+
+def check_submitted_elsewhere(shell, typed, words):
+    """Another test submits the recipe; the settings of the page compose."""
+    recipe = next(i for i, word in enumerate(words) if word.startswith("jobs/"))
+    test = (ROOT / SUBMITTED_ELSEWHERE[words[recipe]]).read_text()
+    if Path(words[recipe]).name not in test:
+        return f"{SUBMITTED_ELSEWHERE[words[recipe]]} does not submit {words[recipe]}"
+    composes(["run", "experiment=paper", *words[recipe + 1 :]])
     return ""
 
 
 def check_kubectl(shell, typed, words):
-    """The file is there and can be read; tests/test_jobs.py holds it against the types of KubeRay."""
-    assert yaml.safe_load((ROOT / words[-1]).read_text())["kind"] == "RayJob"
-    return ""
+    """The file is applied, to a server that takes RayJobs alone."""
+    with started_kubernetes(shell.home) as kubernetes:
+        code, output = kubernetes.apply(words[-1])
+    return f"exit code {code}\n{output}" if code or len(kubernetes.applied) != 1 else ""
 
 
 def check_name(shell, typed, words):
@@ -355,11 +357,6 @@ def check_name(shell, typed, words):
     with pytest.raises(SystemExit) as ended:
         main([*words[1:], "--help"])
     return "" if ended.value.code == 0 else f"exit code {ended.value.code}"
-
-
-def composes(words):
-    """Assert that a command of the harness exists and its configuration composes."""
-    compose(_parser().parse_args(words).overrides)
 
 
 @dataclass(frozen=True)
@@ -376,11 +373,9 @@ RULES = (
     Rule(r"make (chaos|bench-scale)\b", "it has a test of its own", check_made_elsewhere),
     Rule(r"make docs\b", "writes into the checkout, which other tests read", check_docs),
     Rule(r"make (?!demo|test|install|check|chaos|docs|bench-scale)", "minutes of work", check_make),
-    Rule(
-        r"jobs/(paper|cifar10_zoo)\.sh|sbatch .*slurm_array", "the checkout's harness, in other processes", check_script
-    ),
-    Rule(r"jobs/ray_job_submit\.sh", "a Ray cluster with its job server", check_ray_job),
-    Rule(r"sbatch .*slurm_cluster", "SLURM, and a Ray over several nodes", check_slurm_cluster),
+    Rule(r"jobs/(paper|cifar10_zoo)\.sh", "the checkout's harness, in other processes", check_script),
+    Rule(r"sbatch .*slurm_array", "the same, as jobs of SLURM", check_array),
+    Rule(r"sbatch .*slurm_cluster|jobs/ray_job_submit\.sh", "it has a test of its own", check_submitted_elsewhere),
     Rule(r"kubectl ", "Kubernetes", check_kubectl),
     Rule(r"harness (query|archive index)$", "a name in a sentence, without what it is to be given", check_name),
 )
@@ -393,13 +388,13 @@ def done():
 
 
 @pytest.fixture
-def shell(page, workplace, overrides, done, make, tmp_path, capsys, monkeypatch):
+def shell(page, workplace, overrides, done, make, slurm, tmp_path, capsys, monkeypatch):
     """The shell of a page. Of a report it makes the first page alone; tests/cli makes all of them."""
     home = tmp_path / "home"
     shutil.copytree(workplace, home)
     monkeypatch.chdir(home)
     monkeypatch.setattr("harness.cli.report._ANALYSIS", home / "analysis")
-    return Shell(home, overrides, done, make, capsys)
+    return Shell(home, overrides, done, make, slurm, capsys)
 
 
 @pytest.mark.parametrize("page", SESSIONS)
@@ -423,6 +418,8 @@ def test_every_row_of_the_tables_is_of_use():
     assert {*DONE_BEFORE, *SAVED_AS.values()} <= set(SESSIONS)
     for target in (*MADE_SHORT, *MADE_ELSEWHERE):
         assert any(re.match(rf"make {target}\b", text) for text in texts), target
+    for recipe in SUBMITTED_ELSEWHERE:
+        assert any(recipe in text for text in texts), recipe
 
 
 @pytest.mark.parametrize(
@@ -430,7 +427,7 @@ def test_every_row_of_the_tables_is_of_use():
 )
 def test_a_command_that_does_not_work_is_found(line, workplace, overrides, make, capsys, monkeypatch):
     monkeypatch.chdir(workplace)
-    assert "exit code 2" in Shell(workplace, overrides, set(), make, capsys).type(Typed("here", line))
+    assert "exit code 2" in Shell(workplace, overrides, set(), make, None, capsys).type(Typed("here", line))
 
 
 PAGE = """`harness plan` and `make demo`
