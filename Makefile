@@ -32,10 +32,15 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	@$(PIP) install -e .
 	@touch $@
 
+# A Ray with its job server, which the harness does not need, is an environment of its own that sees the first.
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what checks and tests need (about 2 minutes the first time)"
 	@$(PIP) install -e '.[dev]'
 	@$(PIP) install --no-deps xautodl mlcroissant
+	@$(BIN)/python -m venv $(VENV)/job-server
+	@$(BIN)/python -c 'import site; print(f"import site; site.addsitedir({site.getsitepackages()[0]!r})")' \
+	  >"$$($(VENV)/job-server/bin/python -c 'import site; print(site.getsitepackages()[0])')/harness.pth"
+	@$(VENV)/job-server/bin/python -m pip --disable-pip-version-check -q install 'ray[default]'
 	@touch $@
 
 install: $(VENV)/.installed ## install the harness into .venv

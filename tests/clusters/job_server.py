@@ -1,4 +1,7 @@
-"""A Ray with its job server, as somebody else runs it: on this machine, open to those who hold a secret."""
+"""A Ray with its job server, as somebody else runs it: on this machine, open to those who hold a secret.
+
+It runs in an environment of its own, which ``make install-dev`` makes: the harness does without Ray's job server.
+"""
 
 import contextlib
 import os
@@ -10,13 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.clusters.recipes import BIN
+from tests.clusters.recipes import BIN, write_script
 from tests.clusters.slurm import free_ports
+
+PYTHON = BIN.parent / "job-server" / "bin" / "python"
 
 
 @contextlib.contextmanager
 def started_job_server(**variables):
-    """Give the environment of those who submit jobs; the jobs themselves have some variables more."""
+    """Give the environment of those who submit jobs, with ``RAY`` their command; jobs have some variables more."""
     folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # short, for Ray's sockets
     (folder / "ray_bootstrap_config.yaml").write_text("provider: {type: local}\n")
     port, dashboard = free_ports(2)
@@ -24,11 +29,13 @@ def started_job_server(**variables):
     common = {**os.environ, **secret, "HOME": str(folder)}
     listens = ["--node-ip-address=127.0.0.1", f"--port={port}", "--dashboard-host=127.0.0.1"]
     listens += ["--include-dashboard=true", f"--dashboard-port={dashboard}"]
-    command = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", f"--temp-dir={folder}", *listens]
+    ray = folder / "ray"
+    write_script(ray, f'exec {PYTHON} -m ray.scripts.scripts "$@"')
+    command = [ray, "start", "--head", "--block", "--num-cpus=2", f"--temp-dir={folder}", *listens]
     log = folder / "head.log"
     with log.open("w") as file:
         head = subprocess.Popen(command, env={**common, **variables}, stdout=file, stderr=file, start_new_session=True)
-    submitting = {**common, "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
+    submitting = {**common, "RAY": str(ray), "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}"}
     try:
         wait_for_answer(submitting, log)
         yield submitting
@@ -40,9 +47,7 @@ def started_job_server(**variables):
 
 def wait_for_answer(environment, log):
     for _ in range(60):
-        asked = subprocess.run(
-            [BIN / "ray", "job", "list"], env=environment, capture_output=True, text=True, check=False
-        )
+        asked = subprocess.run([environment["RAY"], "job", "list"], env=environment, capture_output=True, text=True)
         if asked.returncode == 0:
             return
         time.sleep(0.5)
