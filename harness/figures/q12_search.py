@@ -71,6 +71,11 @@ class _Panel(NamedTuple):
         return "points" if self.scale == 100 else quantity(self.objective.columns[0]).unit
 
     @property
+    def label(self) -> str:
+        """What the scores are, with their unit."""
+        return f"{self.objective.measure} ({self.unit})".removesuffix(" ()")
+
+    @property
     def told(self) -> int:
         """After how many evaluations the text tells the scores: where half of the table is left, or at the end."""
         return min(self.comparison.n_evaluations, max(1, len(self.comparison.benchmark) // 2))
@@ -116,7 +121,7 @@ def search_comparison(
             f"No networks of which some are better than others by one of {wanted}: `harness run` makes their rows, "
             "`harness run study.archs=all` those of all networks that an archive holds."
         )
-    table = pd.DataFrame(line for panel in panels for line in _lines(panel))
+    table = pd.concat([_lines(panel) for panel in panels], ignore_index=True)
     return Answer(_figure(panels, objectives), _finding(panels), table)
 
 
@@ -141,11 +146,12 @@ def _image_noise(population: Population, objective: Objective) -> float:
     return float(np.median(spread[~np.isnan(spread)])) if not np.isnan(spread).all() else np.nan
 
 
-def _lines(panel: _Panel) -> list[dict[str, object]]:
-    """Return the lines of the table: some numbers of evaluations of each algorithm."""
+def _lines(panel: _Panel) -> pd.DataFrame:
+    """Return the lines of the table: some numbers of evaluations of each algorithm, in the unit of the figure."""
     curves, n = panel.comparison.curves, panel.comparison.n_evaluations
-    shown = curves.loc[curves["evaluations"].isin([*_SHOWN, panel.told, n]), :]
-    return [{**line, "image noise": panel.noise} for line in shown.to_dict("records")]
+    lines = curves.loc[curves["evaluations"].isin([*_SHOWN, panel.told, n]), :].assign(**{"image noise": panel.noise})
+    scores = lines.columns[lines.columns.get_loc("mean") :]
+    return lines.assign(**(panel.scale * lines[scores]), measure=panel.label)
 
 
 def _figure(panels: Sequence[_Panel], objectives: Sequence[Objective]) -> Figure:
@@ -186,7 +192,7 @@ def _draw(axes: Axes, panel: _Panel) -> None:
         mean, low, high = (panel.scale * part for part in panel.comparison.mean(name))
         axes.plot(evaluations, mean, color=colour, linewidth=1.5)
         axes.fill_between(evaluations, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.set(xlabel="evaluations", ylabel=f"{panel.objective.measure} ({panel.unit})".removesuffix(" ()"))
+    axes.set(xlabel="evaluations", ylabel=panel.label)
     axes.set_title(f"{population_title(panel.population)}\nsearched for {panel.objective.name}")
     if panel.noise > 0:
         axes.axhline(panel.scale * panel.noise, color=GREY, linestyle=":", linewidth=1.2)
