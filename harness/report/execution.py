@@ -13,7 +13,7 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from harness.errors import HarnessError
 
@@ -31,24 +31,47 @@ class NotebookError(HarnessError):
     """A notebook that cannot be shown on a store: the message of its cell."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kernel:
-    """A running kernel.
+    """A kernel, which starts with the first notebook, and another with the next one after it has ended.
 
     Attributes:
-        manager: The kernel itself; it starts with the first notebook.
         environment: Environment of the notebooks.
+        manager: What is running; None before the first notebook.
     """
 
-    manager: AsyncKernelManager
     environment: dict[str, str]
+    manager: AsyncKernelManager | None = None
 
     def execute(self, path: Path) -> nbformat.NotebookNode:
         """Return a notebook with the outputs of its cells.
 
         Raises:
-            NotebookError: A cell fails, takes more than an hour, or ends the kernel.
+            NotebookError: A cell fails, takes more than an hour, or ends the kernel twice.
         """
+        try:
+            with contextlib.suppress(RuntimeError):  # of a kernel that died, or does not start
+                return self._execute(path)
+            self.end()
+            return self._execute(path)  # what ended it, such as want of memory, may have passed
+        except CellExecutionError as error:
+            raise NotebookError(f"{error.ename}: {error.evalue}") from error
+        except CellTimeoutError as error:
+            self.end()
+            raise NotebookError(str(error)) from error
+        except RuntimeError as error:
+            self.end()
+            raise NotebookError(f"twice: {error}") from error
+
+    def end(self) -> None:
+        """End the kernel, if one is running."""
+        if self.manager is not None and self.manager.has_kernel:
+            run_sync(self.manager.shutdown_kernel)(now=True)
+        self.manager = None
+
+    def _execute(self, path: Path) -> nbformat.NotebookNode:
+        if self.manager is None:
+            self.manager = AsyncKernelManager(kernel_name="python3", transport_encryption="auto")
         notebook = nbformat.read(path, as_version=4)
         clean = nbformat.v4.new_code_cell(_CLEAN)
         notebook.cells.insert(0, clean)
@@ -58,10 +81,6 @@ class Kernel:
         )
         try:
             client.execute(env=self.environment)
-        except CellExecutionError as error:
-            raise NotebookError(f"{error.ename}: {error.evalue}") from error
-        except (CellTimeoutError, DeadKernelError) as error:
-            raise NotebookError(str(error)) from error
         finally:
             if client.kc is not None:
                 client.kc.stop_channels()
@@ -72,9 +91,8 @@ class Kernel:
 @contextlib.contextmanager
 def kernel(environment: dict[str, str]) -> Iterator[Kernel]:
     """Give a kernel whose notebooks have some variables in their environment, and end it on leaving."""
-    manager = AsyncKernelManager(kernel_name="python3", transport_encryption="auto")
+    running = Kernel({**os.environ, **environment})
     try:
-        yield Kernel(manager, {**os.environ, **environment})
+        yield running
     finally:
-        if manager.has_kernel:
-            run_sync(manager.shutdown_kernel)(now=True)
+        running.end()
