@@ -209,12 +209,13 @@ def _plan_query(*, has_store: bool) -> str:
             FROM committed_failures WHERE kind <> 'absent' GROUP BY {_UNIT}, fingerprint
         ),
         absent AS (
-            SELECT {_UNIT}, max(attempt) AS visits
-            FROM committed_failures WHERE kind = 'absent' GROUP BY {_UNIT}
+            SELECT {_UNIT}, max(attempt) FILTER (kind = 'absent') AS visits,
+                   max(attempt) FILTER (kind <> 'absent') AS any_attempts
+            FROM committed_failures GROUP BY {_UNIT}
         )
         SELECT {_UNIT},
-               CASE WHEN len(present) = n_rows THEN 'done' WHEN attempts IS NOT NULL THEN 'failed'
-                    WHEN visits IS NOT NULL THEN 'absent' ELSE 'missing' END AS state,
+               CASE WHEN len(present) = n_rows THEN 'done' WHEN attempts > coalesce(visits, 0) THEN 'failed'
+                    WHEN visits >= coalesce(any_attempts, 0) THEN 'absent' ELSE 'missing' END AS state,
                present,
                CASE WHEN len(measured) > 0 THEN list_sort(list_distinct(list_concat(wanted_families,
                    list_transform(measured, lambda f: split_part(f, '@', 1))))) END AS families,

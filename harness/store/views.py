@@ -85,14 +85,19 @@ def with_isomorphs() -> str:
 def open_failures() -> str:
     """Return the query of the last failure row of each unit and fingerprint that lacks a wanted row or family.
 
-    Of an absent unit it is the last, whatever its fingerprint.
+    Of an absent unit it is the last, whatever its fingerprint; of one that has failed and is absent, the later counts.
     """
     unit = ", ".join(key_names(UNIT_KEY))
+    last = f"OVER (PARTITION BY {unit})"
     return (
         f"WITH present AS (SELECT {unit}, list(struct_pack(fingerprint := fingerprint, families := families)) AS rows "
         f"FROM committed_measurements GROUP BY {unit}) "
-        f"SELECT * EXCLUDE (filename, rows) FROM committed_failures f LEFT JOIN present USING ({unit}) "
-        "WHERE NOT coalesce(list_has_all(list_transform(list_filter(rows, "
+        f"SELECT * EXCLUDE (filename, rows, last_failed, last_absent) FROM (SELECT *, "
+        f"max(attempt) FILTER (kind <> 'absent') {last} AS last_failed, "
+        f"max(attempt) FILTER (kind = 'absent') {last} AS last_absent FROM committed_failures) f "
+        f"LEFT JOIN present USING ({unit}) "
+        "WHERE CASE WHEN kind = 'absent' THEN attempt >= coalesce(last_failed, 0) "
+        "ELSE attempt > coalesce(last_absent, 0) END AND NOT coalesce(list_has_all(list_transform(list_filter(rows, "
         "lambda r: list_has_all(r.families, coalesce(f.families, []))), lambda r: r.fingerprint), row_fingerprints), "
         "false) "
         f"QUALIFY row_number() OVER (PARTITION BY {unit}, CASE WHEN kind = 'absent' THEN kind ELSE fingerprint END "

@@ -138,6 +138,20 @@ def test_failed_and_absent_units_are_left_to_retry(root):
     assert states(grown)["sss"] == (6, 0, 5, 0, 1), "what is absent is so for every row, what failed is tried anew"
 
 
+def test_of_what_has_failed_and_is_absent_the_later_counts(root):
+    unit, grown = units_of(plan_of())[0], replace(STUDY, split_seeds=(42, 43))
+    for kind, of_study, of_grown in (
+        (FailureKind.FAILED, (6, 0, 5, 1, 0), (6, 0, 6, 0, 0)),
+        (FailureKind.ABSENT, (6, 0, 5, 0, 1), (6, 0, 5, 0, 1)),
+        (FailureKind.FAILED, (6, 0, 5, 1, 0), (6, 0, 6, 0, 0)),
+    ):
+        write_failures(root, [Failure(unit, kind, "weights", "E", "m", "")], "r1")
+        store = open_store(str(root.path))
+        assert states(plan_of(store=store))["sss"] == of_study
+        assert states(plan_of(grown, store))["sss"] == of_grown
+        (unit,) = units_of(plan_of(store=store, make=("failed", "absent")))
+
+
 def test_a_failure_of_other_inputs_does_not_count(root):
     unit = units_of(plan_of(replace(STUDY, calibrators=("none",))))[0]
     write_failures(root, [Failure(unit, FailureKind.FAILED, "weights", "E", "m", "")], "r1")

@@ -226,6 +226,19 @@ def test_a_failure_of_other_rows_stays_open(root):
     assert len(open_store(str(root.path)).failures().df()) == 1
 
 
+def test_of_a_unit_that_has_failed_and_is_absent_the_later_counts(root):
+    def kinds():
+        return open_store(str(root.path)).failures().df()[["kind", "attempt"]].to_numpy().tolist()
+
+    write_failures(root, [failure()], "r1")
+    write_failures(root, [failure(FailureKind.ABSENT, attempt=2)], "r2")
+    assert kinds() == [["absent", 2]], "the archive was damaged, and does not hold it"
+    write_failures(root, [failure(attempt=3)], "r3")
+    assert kinds() == [["failed", 3]], "it was put there since, and is damaged"
+    write_measurements(root, [row()], "r4")
+    assert kinds() == []
+
+
 def test_the_audit_passes_a_sound_store_and_finds_each_planted_fault(root):
     write_measurements(root, [row()], "r1")
     write_failures(root, [failure()], "r1")
