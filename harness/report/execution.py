@@ -31,6 +31,20 @@ class NotebookError(HarnessError):
     """A notebook that cannot be shown on a store: the message of its cell."""
 
 
+class _Client(NotebookClient):
+    """A client that notes an interrupt: it then ends the kernel, from which many kinds of errors come.
+
+    Attributes:
+        is_interrupted: Whether there was one.
+    """
+
+    is_interrupted = False
+
+    async def _async_cleanup_kernel(self) -> None:  # called by nbclient for signals alone, as the kernel is not its own
+        self.is_interrupted = True
+        await super()._async_cleanup_kernel()
+
+
 @dataclass
 class Kernel:
     """A kernel, which starts with the first notebook, and another with the next one after it has ended.
@@ -48,6 +62,7 @@ class Kernel:
 
         Raises:
             NotebookError: A cell fails, takes more than an hour, or ends the kernel twice.
+            KeyboardInterrupt: It was interrupted.
         """
         try:
             with contextlib.suppress(RuntimeError):  # of a kernel that died, or does not start
@@ -75,15 +90,21 @@ class Kernel:
         notebook = nbformat.read(path, as_version=4)
         clean = nbformat.v4.new_code_cell(_CLEAN)
         notebook.cells.insert(0, clean)
-        resources = {"metadata": {"path": str(path.parent)}}
-        client = NotebookClient(
-            notebook, km=self.manager, timeout=_TIMEOUT_S, resources=resources, extra_arguments=_KERNEL_OPTIONS
+        client = _Client(
+            notebook,
+            km=self.manager,
+            timeout=_TIMEOUT_S,
+            resources={"metadata": {"path": str(path.parent)}},
+            extra_arguments=_KERNEL_OPTIONS,
+            shutdown_kernel="immediate",  # a kernel that is asked to end in the middle of a cell prints a traceback
         )
         try:
             client.execute(env=self.environment)
         finally:
             if client.kc is not None:
                 client.kc.stop_channels()
+            if client.is_interrupted:
+                raise KeyboardInterrupt
         notebook.cells.remove(clean)
         return notebook
 

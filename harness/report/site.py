@@ -22,6 +22,8 @@ from harness.report.page import Link, wrap
 from harness.store.reader import Store
 
 _OVERVIEW = "overview"
+_MODELS = "models.html"
+_WHOSE = "HARNESS_WHOSE"
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
@@ -69,7 +71,7 @@ class Site:
     def _tables(self) -> dict[Link, Callable[[], str]]:
         """What makes each page that is no notebook."""
         return {
-            Link("models.html", models.TITLE): lambda: models.models(self.store, self.whose),
+            Link(_MODELS, models.TITLE): lambda: models.models(self.store, self.whose),
             Link("gate.html", gate.TITLE): lambda: gate.gate_and_failures(self.store),
             Link("provenance.html", provenance.TITLE): lambda: provenance.provenance(self.store),
         }
@@ -78,19 +80,21 @@ class Site:
         """Make page after page; nothing is written before :meth:`write`."""
         of_notebooks = [Link(_file_of(path), _title(path)) for path in self.notebooks]
         links = [*of_notebooks, *self._tables]
-        root = self.store.root.path
-        source = f"the store {root}, numbers: {self.whose}"
-        with kernel({"HARNESS_STORE": str(root.resolve()), "HARNESS_WHOSE": self.whose}) as running:
+        with kernel({"HARNESS_STORE": str(self.store.root.path.resolve()), _WHOSE: self.whose}) as running:
             for path, link in zip(self.notebooks, of_notebooks, strict=True):
                 try:
                     body, fault = self._shown(running, path), None
                 except NotebookError as error:
                     body, fault = _fault(link.title, str(error)), str(error)
-                self._files[link.file] = wrap(body, link, links, source).encode()
+                self._files[link.file] = wrap(body, link, links, self._source(_WHOSE in path.read_text())).encode()
                 yield Page(link.title, fault)
         for link, make in self._tables.items():
-            self._files[link.file] = wrap(make(), link, links, source).encode()
+            self._files[link.file] = wrap(make(), link, links, self._source(link.file == _MODELS)).encode()
             yield Page(link.title, None)
+
+    def _source(self, is_of_whose: bool) -> str:
+        """Return where a page's numbers come from, and whose they are if it is made of those that were asked for."""
+        return f"the store {self.store.root.path}" + (f", numbers: {self.whose}" if is_of_whose else "")
 
     def write(self) -> None:
         """Write the pages that were made and their figures; files of an earlier site that are left over are removed.

@@ -1,5 +1,11 @@
 """Notebooks are executed one after another in one kernel, which is replaced when it dies."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import nbformat
 import pytest
 
@@ -49,3 +55,29 @@ def test_one_whose_kernel_dies_again_is_told_and_the_next_is_executed(outputs, t
         outputs(f"open({str(tmp_path / 'tries')!r}, 'a').write('x')\n{DIES}")
     assert (tmp_path / "tries").read_text() in ("", "xx"), "what a killed process had not written is lost"
     assert outputs("print('made')") == "made\n"
+
+
+INTERRUPTED = """
+import pathlib, sys
+from harness.report.execution import kernel
+
+try:
+    with kernel({}) as running:
+        running.execute(pathlib.Path(sys.argv[1]))
+except KeyboardInterrupt:
+    sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_as_one(tmp_path, sent):
+    source = f"import pathlib, time; pathlib.Path({str(tmp_path / 'begun')!r}).touch(); time.sleep(300)"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "slow.ipynb")
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "slow.ipynb")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.1)
+        assert process.poll() is None
+    os.kill(process.pid, sent)
+    _, printed = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in printed) == (3, False), printed
