@@ -169,8 +169,9 @@ def archive_source(setting: ArchiveSetting, archive: Archive) -> str:
     source = setting.source or archive.source
     if source is None:
         raise ConfigError(
-            f"cannot tell the archive's name from its folder {archive.path} (expected NATS-... or zoo-...): rows are "
-            f"kept apart by it, so give one with archives.{setting.space}_source=NAME"
+            f"cannot tell the archive's name from its folder {archive.path} (expected a name of NATS-Bench's, "
+            "such as NATS-tss-v1_0-3ffb9-full, or of a zoo, such as zoo-8cd5ea6f-tss): rows are kept apart by it, so "
+            f"give one with archives.{setting.space}_source=NAME"
         )
     return source
 

@@ -100,5 +100,5 @@ def agreement_lines(population: Population, agreement: Agreement, labels: Sequen
     for i, first in enumerate(labels):
         for j in range(i + 1, len(labels)):
             line: dict[str, object] = {"networks": population.name, "first": first, "second": labels[j]}
-            line |= {"n": len(population), **with_ends("tau", agreement.tau, (i, j))}
+            line |= {"n": agreement.n[i, j], **with_ends("tau", agreement.tau, (i, j))}
             yield line | {"ceiling of first": agreement.ceiling[i], "ceiling of second": agreement.ceiling[j]}

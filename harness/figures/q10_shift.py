@@ -121,7 +121,7 @@ def _finding(compared: Sequence[tuple[Population, list[dict[str, object]]]], col
         shown = frame if len(frame) <= 6 else frame.iloc[[0, -1]]
         texts += [
             f"{population.name}, {line['on']} (n = {line['n']:,}): tau {number_text(line)}, the median {column} goes "
-            f"from {line[f'median {column}']:.2f} to {line['median there']:.2f}"
+            f"from {line[f'median {column}']:.2f} to {line['median there']:.2f} {quantity(column).unit}".rstrip()
             for line in shown.to_dict("records")
         ]
     follows = [

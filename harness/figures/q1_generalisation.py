@@ -42,7 +42,8 @@ def generalisation(populations: Sequence[Population], column: str = "ECE_15", ca
     if not each:
         return missing(
             f"No two networks of one search space that have {column} (calibrator {calibrator}) on two data sets: "
-            "`harness run study.datasets=[cifar10,cifar100]` measures those of archives that have both."
+            "with archives that have both, `harness run study.datasets=[cifar10,cifar100]` measures them; other "
+            "archives cannot answer this question."
         )
     table = table_of(line for shared in each for line in shared.lines())
     return Answer(_figure(each), _finding(each, table), table)

@@ -77,15 +77,16 @@ def _finding(compared: Sequence[_Compared], calibrator: str) -> Note:
     lines = [f"{described(each.population)}. {_extremes(each)} {_at_the_ceiling(each)}".strip() for each in compared]
     populations = [each.population for each in compared]
     follows = [
-        "Two measurements that agree as well as either repeats on other images cannot be told apart by these "
-        "networks, and either may be reported; those that agree less measure something else, for noise alone does not "
-        "explain it."
+        "Two measurements whose interval reaches a noise ceiling were not shown by these networks to measure "
+        "different things; those whose interval stays below do, for noise alone does not explain it."
     ]
     identity = [text for each in compared if (text := _identity(each.population, calibrator))]
     does_not = [
         "High agreement is no proof that a measurement is right: a network that is over-confident in every bin has "
         "ECE = KSCE = |mean confidence - accuracy|, so these agree by arithmetic.",
         *identity,
+        "Two measurements of the same images share their noise, so they can agree better than either does with itself "
+        "on other images: a tau above the ceilings says no more.",
         *few_networks(populations),
     ]
     return finding(lines, follows, does_not)
@@ -104,16 +105,16 @@ def _extremes(compared: _Compared) -> str:
 
 
 def _at_the_ceiling(compared: _Compared) -> str:
-    """Say how many pairs agree as well as their noise lets them."""
-    _, (tau, ceiling), metrics = compared
-    high = tau.images.high
+    """Say how many pairs may agree as well as one of them with itself on other images."""
+    _, agreement, metrics = compared
+    ceiling, high = agreement.ceiling, agreement.tau.images.high
     pairs = [(i, j) for i in range(len(metrics)) for j in range(i) if not np.isnan(high[i, j])]
     if not pairs or np.isnan(ceiling).all():
         return "Without replicates there are no intervals: `study.families=[study,replicates]` measures them."
     at = [high[i, j] >= np.nanmin(ceiling[[i, j]]) for i, j in pairs]
     return (
-        f"Of {len(pairs)} pairs {sum(at)} agree as well as one of the two agrees with itself on other images "
-        f"(noise ceilings from {np.nanmin(ceiling):.2f} to {np.nanmax(ceiling):.2f})."
+        f"Of {len(pairs)} pairs {sum(at)} have an interval that reaches the agreement of one of the two with itself on "
+        f"other images (noise ceilings from {np.nanmin(ceiling):.2f} to {np.nanmax(ceiling):.2f})."
     )
 
 

@@ -73,7 +73,7 @@ def _line(population: Population, which: str, column: str, *, is_sample: bool) -
     columns = [(PRE, "acc"), (PRE, column)]
     values, resamples = population.matrix(columns), population.resample_tensor(columns)
     found = rank_agreement(values, resamples, is_sample=is_sample)
-    line: dict[str, object] = {"networks": population.name, "accuracy": which, "n": len(population)}
+    line: dict[str, object] = {"networks": population.name, "accuracy": which, "n": found.n[0, 1]}
     line |= with_ends("tau", found.tau, (0, 1))
     return line | {"ceiling of accuracy": found.ceiling[0], f"ceiling of {column}": found.ceiling[1]}
 

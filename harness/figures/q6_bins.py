@@ -116,10 +116,11 @@ def _finding(usable: Sequence[Population], faulty: Sequence[Population], table: 
     lines = [described(population) for population in usable]
     for _, of_phase in table.groupby(["networks", "phase"], sort=False):
         few, many = of_phase.iloc[[0, -1]].to_dict("records")
+        unit = quantity(f"{metric}_{_USUAL}").unit
         lines.append(
             f"{few['networks']}, {few['phase']}: the median {metric} goes from {few['median']:.2f} with {few['bins']} "
-            f"bins to {many['median']:.2f} with {many['bins']}; {_USUAL} and {many['bins']} bins rank the networks "
-            f"with tau {number_text(many, _TAU)}"
+            f"bins to {many['median']:.2f} {unit} with {many['bins']}; {_USUAL} and {many['bins']} bins rank the "
+            f"networks with tau {number_text(many, _TAU)}"
         )
     follows = [
         f"{metric} at different numbers of bins, or on different numbers of images, is not the same quantity: with "

@@ -93,5 +93,5 @@ def _finding(usable: Sequence[Population], table: pd.DataFrame, *, as_published:
             "The lower panels have the published axis. Convolutions on dead edges are counted there, though their "
             "output is thrown away, and so networks that compute the same stand at different places."
         )
-    follows = ["The black line is the median of networks of like kernel parameters."]
+    follows = ["The black line, of ten networks or more, is the median of networks of like kernel parameters."]
     return finding(lines, follows, [*does_not, *few_networks(usable)])

@@ -75,7 +75,11 @@ def _width_finding(usable: Sequence[Population], table: pd.DataFrame, column: st
         f"compares networks of one tenth of the accuracies alone, and takes {FEWEST_ALIKE} networks.",
         *few_networks(usable),
     ]
-    return finding(lines, [f"The line in the figure is the median {column} of networks of like width."], does_not)
+    return finding(
+        lines,
+        [f"The line in the figure, of ten networks or more, is the median {column} of networks of like width."],
+        does_not,
+    )
 
 
 def uniform_widths(populations: Sequence[Population], column: str = "ECE_15") -> Answer:

@@ -91,7 +91,7 @@ def _images(population: Population, column: str, calibrator: str) -> tuple[Estim
     ceiling = with_intervals(
         lambda some: np.array(noise_ceiling(some)), resamples, none, is_sample=population.is_sample
     )
-    return ceiling, len(population)
+    return ceiling, int(np.count_nonzero(~np.isnan(resamples).all(axis=1)))
 
 
 def _isomorphs(population: Population, column: str, calibrator: str) -> tuple[Estimates, int]:

@@ -46,6 +46,7 @@ def few_networks(populations: Sequence[Population]) -> list[str]:
         return []
     named = " and ".join(f"{len(population)} networks of {population.name}" for population in small)
     return [
-        f"A sample of {named} cannot tell how a whole space behaves: its intervals over networks are wide, and a tau "
-        "within them of 0 says nothing."
+        f"A sample of {named} cannot tell how a whole space behaves: its intervals over networks are wide, "
+        "and hold where the networks were drawn at random, which those of the demo are not; a tau within them of 0 "
+        "says nothing."
     ]

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Integer
+from jaxtyping import Float64, Int64, Integer
 from scipy.stats import t
 
 from harness.statistics.ranks import kendall_taus
@@ -57,10 +57,12 @@ class Agreement(NamedTuple):
         tau: Kendall's tau-b of every two columns, shape (columns, columns), ones on the diagonal; NaN where it is
             undefined.
         ceiling: Noise ceiling of each column.
+        n: Of how many networks the values of every two columns are known.
     """
 
     tau: Estimates
     ceiling: Float64[np.ndarray, " columns"]
+    n: Int64[np.ndarray, "columns columns"]
 
 
 def few_resamples_interval(
@@ -105,13 +107,15 @@ def rank_agreement(
         is_sample: Whether the networks are a sample of those that are asked about.
     """
     pairs = _pairs(values.shape[1])
-    taus = _taus_of_layers(np.concatenate([values[..., None], resamples], axis=2), pairs)
+    layers = [values[..., None], _resampled(values, resamples)[..., None], resamples]
+    taus = _taus_of_layers(np.concatenate(layers, axis=2), pairs)
     tau = _matrix(taus[:, 0], pairs)
-    interval = few_resamples_interval(tau, _matrix(taus[:, 1:], pairs))
+    interval = _about(tau, _matrix(taus[:, 1], pairs), _matrix(taus[:, 2:], pairs))
     np.fill_diagonal(tau, 1.0)
     ceilings = [noise_ceiling(of_column) for of_column in np.moveaxis(resamples, 1, 0)]
     networks = over_networks(values) if is_sample and len(values) else _no_interval(tau.shape)
-    return Agreement(Estimates(tau, interval, networks), np.array(ceilings, dtype=np.float64))
+    known = (~np.isnan(values)).astype(np.int64)
+    return Agreement(Estimates(tau, interval, networks), np.array(ceilings, dtype=np.float64), known.T @ known)
 
 
 def with_intervals(
@@ -137,18 +141,39 @@ def with_intervals(
     """
     value = statistic(values)
     layers = [statistic(resamples[..., i]) for i in range(resamples.shape[2])]
-    images = few_resamples_interval(value, np.stack(layers, axis=-1)) if layers else _no_interval(value.shape)
+    images = _no_interval(value.shape)
+    if layers:
+        images = _about(value, statistic(_resampled(values, resamples)), np.stack(layers, axis=-1))
     if not is_sample or not len(values):
         return Estimates(value, images, _no_interval(value.shape))
     drawn = [statistic(values[draw]) for draw in _network_draws(len(values))]
     return Estimates(value, images, _of_draws(value, np.stack(drawn, axis=-1)))
 
 
+def _resampled(
+    values: Float64[np.ndarray, "networks columns"], resamples: Float64[np.ndarray, "networks columns n_resamples"]
+) -> Float64[np.ndarray, "networks columns"]:
+    """Return the values of which there are resamples, NaN elsewhere."""
+    return np.where(np.isnan(resamples).all(axis=2), np.nan, values)
+
+
+def _about(
+    value: Float64[np.ndarray, "*shape"],
+    of_resampled: Float64[np.ndarray, "*shape"],
+    resamples: Float64[np.ndarray, "*shape n_resamples"],
+) -> Interval:
+    """Return the interval of a value whose resamples may be of some of its networks alone.
+
+    Bias and spread are those of the networks that have resamples, about their own value.
+    """
+    return few_resamples_interval(value, resamples + (value - of_resampled)[..., None])
+
+
 def noise_ceiling(resamples: Float64[np.ndarray, "networks n_resamples"]) -> float:
     """Return how well a ranking repeats on other images: the mean tau-b of two independent resamples, at most 1.
 
-    No two measurements can be expected to agree better than one with itself. It is taken over neighbouring resamples;
-    NaN where there are fewer than two.
+    Two measurements of the *same* images share their noise and can agree better. It is taken over neighbouring
+    resamples; NaN where there are fewer than two.
 
     Args:
         resamples: A measurement of each network on resamples of the images.

@@ -58,6 +58,23 @@ def test_agreement_is_that_of_each_pair():
     assert found.ceiling[1] == pytest.approx(np.mean(neighbours))
 
 
+def test_networks_without_resamples_do_not_move_an_interval():
+    """Bias and spread are those of the networks that have resamples, about the value of all."""
+    _, values, resamples = noisy()
+    values[30:] += 5.0 * np.random.default_rng(1).normal(size=(10, 3))
+    resamples[30:] = np.nan
+    values[3, 2] = np.nan
+    found, some = (rank_agreement(values[:n], resamples[:n], is_sample=False) for n in (None, 30))
+    assert found.tau.value[0, 1] != pytest.approx(some.tau.value[0, 1])
+    np.testing.assert_allclose(found.tau.images.bias, some.tau.images.bias)
+    for end in ("low", "high"):
+        shifted = getattr(some.tau.images, end) + found.tau.value - some.tau.value
+        np.testing.assert_allclose(getattr(found.tau.images, end), shifted)
+    of_tau = with_intervals(lambda few: kendall_matrix(few)[0, 1:], values, resamples, is_sample=False)
+    np.testing.assert_allclose(of_tau.images.low, found.tau.images.low[0, 1:])
+    assert found.n.tolist() == [[40, 40, 39], [40, 40, 39], [39, 39, 39]]
+
+
 def test_agreement_without_resamples():
     _, values, resamples = noisy()
     found = rank_agreement(values, resamples[..., :0], is_sample=False)
