@@ -191,10 +191,16 @@ def _tell_diverged(notes: Sequence[DivergedNote], settings: Settings, paths: Map
 
 
 def _measuring(settings: Settings) -> str:
-    """Return the command that measures the zoo, which asks for what the zoo has where the study asks for more."""
+    """Return the command that measures the zoo, which asks for what the zoo has where the study asks for other things.
+
+    Seeds that were given for the study stay, if the zoo has some of them.
+    """
     recipe, study = settings.recipe, settings.study
     more = [] if set(study.spaces) <= set(settings.zoo_spaces) else [f"study.spaces=[{','.join(settings.zoo_spaces)}]"]
     more += [] if recipe.dataset in study.datasets else [f"study.datasets=[{recipe.dataset}]"]
     more += [] if recipe.hp in study.hps else [f"study.hps=['{recipe.hp}']"]
-    more += [] if set(recipe.seeds) <= set(study.seeds) else [f"study.seeds=[{','.join(map(str, recipe.seeds))}]"]
+    are_given = any(word.startswith("study.seeds=") for word in settings.overrides)
+    shared, trained = set(recipe.seeds) & set(study.seeds), set(recipe.seeds)
+    if not shared or (shared < trained and not are_given):
+        more += [f"study.seeds=[{','.join(map(str, recipe.seeds))}]"]
     return replace(settings, overrides=(*settings.overrides, *more)).command("run")

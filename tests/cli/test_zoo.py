@@ -61,6 +61,20 @@ def test_the_next_step_that_it_names_works(train, capsys):
     assert "accuracy gate: 3 pass" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        (["zoo.seeds=[5,777]"], "study.seeds=[5,777]"),
+        (["zoo.seeds=[5,777]", "study.seeds=[777]"], "study.seeds=[777]"),
+        (["zoo.seeds=[5,6]", "study.seeds=[777]"], "study.seeds=[5,6]"),
+    ],
+)
+def test_the_next_step_keeps_seeds_that_were_given(train, given, asked):
+    _, out, _ = train(*SMALL, "limit=1", *given)
+    command = shlex.split(re.search(r"next: `harness (run .*)` measures", out)[1])
+    assert [word for word in command if word.startswith("study.seeds=")][-1] == asked
+
+
 def test_the_next_step_asks_for_the_seeds_of_the_zoo(train, capsys):
     _, out, _ = train(*SMALL, "zoo.seeds=[5]")
     command = shlex.split(re.search(r"next: `harness (run .*)` measures", out)[1])
