@@ -208,7 +208,7 @@ def _plan_query(*, has_store: bool) -> str:
             SELECT {_UNIT}, fingerprint, max(attempt) AS attempts
             FROM committed_failures WHERE kind <> 'absent' GROUP BY {_UNIT}, fingerprint
         ),
-        absent AS (
+        tried AS (
             SELECT {_UNIT}, max(attempt) FILTER (kind = 'absent') AS visits,
                    max(attempt) FILTER (kind <> 'absent') AS any_attempts
             FROM committed_failures GROUP BY {_UNIT}
@@ -223,7 +223,7 @@ def _plan_query(*, has_store: bool) -> str:
         FROM wanted_units JOIN settings USING ({_SETTING})
              LEFT JOIN found USING ({_UNIT})
              LEFT JOIN failed USING ({_UNIT}, fingerprint)
-             LEFT JOIN absent USING ({_UNIT})
+             LEFT JOIN tried USING ({_UNIT})
     """
 
 

@@ -43,9 +43,7 @@ class Cluster:
     def command(self, name, body=""):
         """Make a command that notes how it was called, and then does something."""
         note = f'printf "%s\\n" "$(printf "%q " {name} "$@")" >>{shlex.quote(str(self.log))}'
-        path = self.bin / name
-        path.write_text(f"#!/usr/bin/env bash\n{note}\n{body}\n")
-        path.chmod(0o755)
+        write_script(self.bin / name, f"{note}\n{body}")
 
     def start(self, script, *words, **variables):
         """Start a recipe as SLURM does: a copy of it from elsewhere, and its number in the environment."""
