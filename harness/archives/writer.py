@@ -139,7 +139,7 @@ def write_meta(path: str | Path, space: str, *, overwrite: bool = False) -> Path
     """
     enumerated = spaces.get(space)
     meta = {
-        "meta_archs": [enumerated.arch_str(i) for i in range(len(enumerated))],
+        "meta_archs": list(enumerated.strings),
         "total_archs": len(enumerated),
         "arch2infos": None,
         "evaluated_indexes": set(),

@@ -39,14 +39,23 @@ def format_cell(operations: tuple[str, ...]) -> str:
     Returns:
         The nodes 1, 2 and 3 joined by ``+``, each listing its incoming edges as ``|operation~source|``.
 
+    Raises:
+        ValueError: They are too many or too few.
+
     Example:
         >>> format_cell(("none", "skip_connect", "none", "nor_conv_3x3", "none", "avg_pool_3x3"))
         '|none~0|+|skip_connect~0|none~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|'
     """
-    return "+".join(
-        "|" + "|".join(f"{operation}~{source}" for operation, source in _incoming(operations, target)) + "|"
-        for target in range(1, N_NODES)
-    )
+    if len(operations) != len(EDGES):
+        raise ValueError(f"operations: expected one for each of the {len(EDGES)} edges, got {len(operations)}")
+    return _CELL.format(*operations)
+
+
+_CELL = "+".join(
+    "|" + "|".join(f"{{}}~{edge.source}" for edge in EDGES if edge.target == target) + "|"
+    for target in range(1, N_NODES)
+)
+"""The string of a cell, with places for its operations."""
 
 
 def _incoming(operations: tuple[str, ...], target: int) -> list[tuple[str, int]]:

@@ -1,8 +1,13 @@
 """What can be said about an architecture without building it: operations, live edges, widths and cost."""
 
 from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
-from harness.spaces.cell import KERNEL_SIZES, live_edges
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from harness.spaces.cell import EDGES, KERNEL_SIZES, OPERATIONS, live_edges
 from harness.spaces.skeleton import Skeleton
 
 
@@ -25,6 +30,36 @@ class Features:
     widths: tuple[int, ...]
     parameters: int
     multiply_adds: int
+
+
+class CellFeatures(NamedTuple):
+    """The features of many cells, of which each is that of `Features`.
+
+    Attributes:
+        operations: Number in ``OPERATIONS`` of the operation on each edge.
+        live_edges: Whether each edge is live.
+        kernel_parameters: A number for each cell.
+    """
+
+    operations: Int64[np.ndarray, "n edges"]
+    live_edges: Bool[np.ndarray, "n edges"]
+    kernel_parameters: Int64[np.ndarray, " n"]
+
+
+def describe_cells(operations: Int64[np.ndarray, "n edges"]) -> CellFeatures:
+    """Return the features of cells at once: which edges are live follows from which of them are ``none``.
+
+    Args:
+        operations: Number in ``OPERATIONS`` of the operation on each edge.
+    """
+    present = operations != OPERATIONS.index("none")
+    live = _LIVE_EDGES[present @ 2 ** np.arange(len(EDGES))[::-1]]
+    areas = np.array([KERNEL_SIZES.get(name, 0) ** 2 for name in OPERATIONS])
+    return CellFeatures(operations, live, (areas[operations] * live).sum(axis=1))
+
+
+_LIVE_EDGES = np.array([live_edges(cell) for cell in product(("none", "skip_connect"), repeat=len(EDGES))])
+"""For each set of present edges, in the order of counting with a binary digit for each edge, which are live."""
 
 
 def describe(skeleton: Skeleton, parameters: int, multiply_adds: int) -> Features:

@@ -6,8 +6,11 @@ from numbers import Integral
 from operator import index
 from typing import ClassVar, SupportsIndex
 
+import numpy as np
+from jaxtyping import Int64
+
 from harness.spaces.costs import Costs, Stacks, count_costs
-from harness.spaces.features import Features, describe
+from harness.spaces.features import CellFeatures, Features, describe, describe_cells
 from harness.spaces.skeleton import Skeleton
 
 
@@ -79,6 +82,15 @@ class AbstractSpace(ABC):
     @abstractmethod
     def stacks(self, *, channels: int = 16, cells: int = 5) -> Stacks:
         """Return the networks of all architectures in the order of their indices; arguments as :meth:`skeleton`."""
+
+    @abstractmethod
+    def widths(self) -> Int64[np.ndarray, "n stages"]:
+        """Return `Features.widths` of all architectures at their default size, in the order of their indices."""
+
+    def cell_features(self) -> CellFeatures:
+        """Return the features of the cells of all architectures, in the order of their indices."""
+        operations = self.stacks().operations
+        return describe_cells(np.broadcast_to(operations, (len(self), operations.shape[1])))
 
     def costs(self, *, num_classes: int = 10, image_size: int = 32, channels: int = 16, cells: int = 5) -> Costs:
         """Return parameters and multiply-adds of all architectures in the order of their indices.

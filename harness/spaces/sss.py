@@ -3,6 +3,7 @@
 from typing import ClassVar, Final, SupportsIndex, final
 
 import numpy as np
+from jaxtyping import Int64
 
 from harness.spaces.cell import OPERATIONS
 from harness.spaces.costs import Stacks
@@ -79,12 +80,16 @@ class SizeSpace(AbstractSpace):
     def stacks(self, *, channels: int = _CHANNELS, cells: int = _CELLS) -> Stacks:
         """Return all networks; see :meth:`AbstractSpace.stacks`. ``channels`` and ``cells`` do not apply."""
         _check_defaults(channels, cells)
-        places = np.indices((len(_WIDTHS),) * _N_BLOCKS).reshape(_N_BLOCKS, -1).T  # n blocks
         return Stacks(
             kinds=_KINDS,
-            channels=np.array(_WIDTHS)[places],
+            channels=self.widths(),
             operations=np.array([[OPERATIONS.index(operation) for operation in _OPERATIONS]]),
         )
+
+    def widths(self) -> Int64[np.ndarray, "n stages"]:
+        """Return the widths of the five blocks of each network."""
+        places = np.indices((len(_WIDTHS),) * _N_BLOCKS).reshape(_N_BLOCKS, -1).T  # n blocks
+        return np.array(_WIDTHS)[places]
 
 
 def _check_defaults(channels: int, cells: int) -> None:

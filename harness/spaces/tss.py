@@ -7,6 +7,7 @@ from itertools import product
 from typing import ClassVar, SupportsIndex, final
 
 import numpy as np
+from jaxtyping import Int64
 
 from harness.spaces.cell import EDGES, OPERATIONS, format_cell, isomorphism_class, parse_cell
 from harness.spaces.costs import Stacks
@@ -14,6 +15,8 @@ from harness.spaces.function import cell_function
 from harness.spaces.skeleton import BlockKind, Skeleton, stack_blocks
 from harness.spaces.space import AbstractSpace, check_index
 
+_CHANNELS = 16  # of the first stage in NATS-Bench
+_CELLS = 5  # in each stage of NATS-Bench
 _SHUFFLE_SEED = 88  # NATS-Bench shuffled the enumeration once, with Python's generator seeded so
 
 
@@ -54,7 +57,7 @@ class TopologySpace(AbstractSpace):
         """Return the smallest index of the cell's function class; see :meth:`AbstractSpace.function_class`."""
         return self._functions[check_index(i, self)]
 
-    def skeleton(self, arch_str: str, *, channels: int = 16, cells: int = 5) -> Skeleton:
+    def skeleton(self, arch_str: str, *, channels: int = _CHANNELS, cells: int = _CELLS) -> Skeleton:
         """Return the blocks of a network; see :meth:`AbstractSpace.skeleton`.
 
         Args:
@@ -71,13 +74,17 @@ class TopologySpace(AbstractSpace):
             blocks=stack_blocks(_kinds(cells), _block_widths(channels, cells)),
         )
 
-    def stacks(self, *, channels: int = 16, cells: int = 5) -> Stacks:
+    def stacks(self, *, channels: int = _CHANNELS, cells: int = _CELLS) -> Stacks:
         """Return all networks; see :meth:`AbstractSpace.stacks`."""
         return Stacks(
             kinds=_kinds(cells),
             channels=np.array([_block_widths(channels, cells)]),
             operations=np.array([[OPERATIONS.index(operation) for operation in cell] for cell in self._cells]),
         )
+
+    def widths(self) -> Int64[np.ndarray, "n stages"]:
+        """Return 16, 32 and 64 for each network."""
+        return np.tile(_stage_widths(_CHANNELS, _CELLS), (len(self), 1))
 
     @cached_property
     def _cells(self) -> tuple[tuple[str, ...], ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from harness import spaces
@@ -44,19 +45,25 @@ def architectures() -> pa.Table:
 @functools.cache
 def features() -> pa.Table:
     """Return what follows from the string of every architecture; see `harness.spaces.Features`."""
-    tables = []
-    for space in map(spaces.get, spaces.names()):
-        described = [space.features(i) for i in range(len(space))]
-        columns = {
-            **_key(space),
-            "function_class": pa.array([space.function_class(i) for i in range(len(space))], pa.int32()),
-            "operations": pa.array([row.operations for row in described], pa.list_(pa.string())),
-            "live_edges": pa.array([row.live_edges for row in described], pa.list_(pa.bool_())),
-            "kernel_parameters": pa.array([row.kernel_parameters for row in described], pa.int32()),
-            "widths": pa.array([row.widths for row in described], pa.list_(pa.int32())),
-        }
-        tables.append(pa.table(columns))
-    return pa.concat_tables(tables)
+    return pa.concat_tables(_features_of(space) for space in map(spaces.get, spaces.names()))
+
+
+def _features_of(space: spaces.AbstractSpace) -> pa.Table:
+    cells, widths = space.cell_features(), space.widths()
+    columns = {
+        "function_class": pa.array([space.function_class(i) for i in range(len(space))], pa.int32()),
+        "operations": _lists(pa.array(spaces.OPERATIONS).take(pa.array(cells.operations.ravel())), len(space)),
+        "live_edges": _lists(pa.array(cells.live_edges.ravel()), len(space)),
+        "kernel_parameters": pa.array(cells.kernel_parameters, pa.int32()),
+        "widths": _lists(pa.array(widths.ravel(), pa.int32()), len(space)),
+    }
+    return pa.table({**_key(space), **columns})
+
+
+def _lists(values: pa.Array, n: int) -> pa.Array:
+    """Return values in ``n`` lists of equal length."""
+    offsets = np.linspace(0, len(values), n + 1, dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, values)
 
 
 @functools.cache

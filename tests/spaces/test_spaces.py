@@ -330,6 +330,18 @@ def test_live_edges_against_all_paths():
         assert live_edges(operations) == tuple(k in alive for k in range(6))
 
 
+@pytest.mark.parametrize("space", [TSS, SSS], ids=lambda space: space.name)
+def test_features_of_all_architectures_are_those_of_each(space):
+    cells, widths = space.cell_features(), space.widths()
+    assert len(cells.operations) == len(cells.live_edges) == len(cells.kernel_parameters) == len(widths) == len(space)
+    for i in range(0, len(space), 61):
+        features = space.features(i)
+        assert tuple(OPERATIONS[number] for number in cells.operations[i]) == features.operations
+        assert tuple(cells.live_edges[i].tolist()) == features.live_edges
+        assert cells.kernel_parameters[i] == features.kernel_parameters
+        assert tuple(widths[i].tolist()) == features.widths
+
+
 def test_sss_features():
     features = SSS.features(SSS.arch_index("8:16:24:32:40"))
     assert features.widths == (8, 16, 24, 32, 40)
