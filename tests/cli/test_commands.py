@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -565,3 +567,9 @@ def test_a_file_that_is_no_npz_is_refused(harness, tmp_path):
     for name in ("mine.npz", "nothing.npz"):
         code, _, err = harness("measure", first=[str(tmp_path / name)], with_archives=False)
         assert (code, "expected a file of numpy.savez" in err) == (2, True)
+
+
+def test_the_words_of_the_commands_come_without_what_carries_them_out():
+    script = "import sys\nfrom harness.cli.parser import make_parser\nmake_parser().format_help()\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"torch", "pandas", "hydra", "duckdb"} & set(done.stdout.split())
