@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 HARNESS := $(BIN)/harness
 SETTINGS := "results=$(RESULTS)" $(ARGS)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+unexport PYTHONDONTWRITEBYTECODE # workers, kernels and tests are many processes, which would compile everything anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'

@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import matplotlib.pyplot  # noqa: F401 - before the harness, with which jaxtyping would compile it anew
+import pandas  # noqa: F401 - the same
 import pytest
+import ray  # noqa: F401 - the same
+import scipy.stats  # noqa: F401 - the same
+import torch  # noqa: F401 - the same
 
 from harness import spaces
 from harness.datasets import Library

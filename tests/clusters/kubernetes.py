@@ -1,6 +1,7 @@
-"""What of a Kubernetes with KubeRay answers ``kubectl apply``: it takes RayJobs of the right fields and keeps them.
+"""What of a Kubernetes with KubeRay answers kubectl: it takes RayJobs of the right fields, and has their output.
 
-Kubectl is the real one where it is installed, as where CI=true it must be.
+KubeRay submits a RayJob from a Job of the same name, whose pod prints what the entrypoint prints; here it is the
+entrypoint. Kubectl is the real one where it is installed, as where CI=true it must be.
 """
 
 import contextlib
@@ -87,33 +88,43 @@ RAY_JOB = of(
 )
 
 GROUP = {"groupVersion": "ray.io/v1", "version": "v1"}
-RESOURCE = {
-    "name": "rayjobs",
-    "singularName": "rayjob",
-    "namespaced": True,
-    "kind": "RayJob",
-    "verbs": ["create", "get"],
-}
+BATCH = {"groupVersion": "batch/v1", "version": "v1"}
 # A kubectl of 1.25 or newer asks here whether the server itself checks fields, as this one does.
 CHECKS_FIELDS = {
     "parameters": [{"name": "fieldValidation", "in": "query", "schema": TEXT}],
     "responses": {},
     "x-kubernetes-group-version-kind": {"group": "ray.io", "version": "v1", "kind": "RayJob"},
 }
+
+
+def resources(group, **kinds):
+    """What a group of the API has, kinds by their names."""
+    listed = [
+        {
+            "name": name,
+            "singularName": kind.lower(),
+            "namespaced": True,
+            "kind": kind,
+            "verbs": ["create", "get", "list"],
+        }
+        for name, kind in kinds.items()
+    ]
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group, "resources": listed}
+
+
 ANSWERS = {
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
+    "/api/v1": resources("v1", pods="Pod"),
     "/apis": {
         "kind": "APIGroupList",
         "apiVersion": "v1",
-        "groups": [{"name": "ray.io", "versions": [GROUP], "preferredVersion": GROUP}],
+        "groups": [
+            {"name": name, "versions": [group], "preferredVersion": group}
+            for name, group in (("ray.io", GROUP), ("batch", BATCH))
+        ],
     },
-    "/apis/ray.io/v1": {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": "ray.io/v1",
-        "resources": [RESOURCE],
-    },
+    "/apis/ray.io/v1": resources("ray.io/v1", rayjobs="RayJob"),
+    "/apis/batch/v1": resources("batch/v1", jobs="Job"),
     "/openapi/v3": {"paths": {"apis/ray.io/v1": {"serverRelativeURL": "/openapi/v3/apis/ray.io/v1"}}},
     "/openapi/v3/apis/ray.io/v1": {
         "openapi": "3.0.0",
@@ -122,6 +133,23 @@ ANSWERS = {
     },
 }
 JOBS = "/apis/ray.io/v1/namespaces/default/rayjobs"
+PODS = "/api/v1/namespaces/default/pods"
+
+
+def batch_job(name):
+    """The Job of a RayJob, as far as kubectl looks at it."""
+    spec = {"selector": {"matchLabels": {"job-name": name}}}
+    return {"kind": "Job", "apiVersion": "batch/v1", "metadata": named(name), "spec": spec}
+
+
+def pod(name):
+    """The pod of a RayJob's Job, as far as kubectl looks at it."""
+    spec = {"containers": [{"name": "ray-job-submitter"}]}
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": named(f"{name}-0"), "spec": spec}
+
+
+def named(name):
+    return {"name": name, "namespace": "default"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -133,10 +161,20 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, b"", "application/octet-stream")
         elif path in ANSWERS:
             self.answer(200, ANSWERS[path])
-        elif path.removeprefix(f"{JOBS}/") in self.server.applied:
-            self.answer(200, self.server.applied[path.removeprefix(f"{JOBS}/")])
+        elif path in (found := self.found()):
+            self.answer(200, found[path])
         else:
             self.refuse(404, "NotFound", path)
+
+    def found(self):
+        """What there is of the RayJobs that were applied: themselves, their Jobs, the pods and what these print."""
+        found = {PODS: {"kind": "PodList", "apiVersion": "v1", "items": list(map(pod, self.server.applied))}}
+        for name, job in self.server.applied.items():
+            found[f"{JOBS}/{name}"] = job
+            found[f"/apis/batch/v1/namespaces/default/jobs/{name}"] = batch_job(name)
+            found[f"{PODS}/{name}-0"] = pod(name)
+            found[f"{PODS}/{name}-0/log"] = job["spec"]["entrypoint"].encode()
+        return found
 
     def do_POST(self):
         job = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -180,23 +218,25 @@ class Kubernetes:
     environment: dict[str, str]
     applied: dict[str, dict]
 
-    def apply(self, file):
-        """Run ``kubectl apply -f``; return its exit code and what it printed."""
+    def kubectl(self, *words):
+        """Run kubectl; return its exit code and what it printed."""
         if shutil.which("kubectl") is None:
             assert not os.environ.get("CI"), "CI needs kubectl: apt install kubernetes-client"
-            return self._create(file)
-        command = ["kubectl", "apply", "-f", str(file)]
+            return self._stand_in(*words)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **self.environment}, timeout=60, check=False, **pipes
-        )
+        environment = {**os.environ, **self.environment}
+        done = subprocess.run(["kubectl", *words], cwd=ROOT, env=environment, timeout=60, check=False, **pipes)
         return done.returncode, done.stdout
 
-    def _create(self, file):
-        """Do what kubectl does of it: read the file and send it."""
-        job = json.dumps(yaml.safe_load((ROOT / file).read_text())).encode()
+    def _stand_in(self, command, _, what):
+        """Do what kubectl does in the end: send the file of ``apply -f``, ask for the output of ``logs -f``."""
+        if command == "apply":
+            job = json.dumps(yaml.safe_load((ROOT / what).read_text())).encode()
+            asked = urllib.request.Request(f"{self.server}{JOBS}", data=job)
+        else:
+            asked = f"{self.server}{PODS}/{what.removeprefix('job/')}-0/log"
         try:
-            with urllib.request.urlopen(urllib.request.Request(f"{self.server}{JOBS}", data=job)) as answer:
+            with urllib.request.urlopen(asked) as answer:
                 return 0, answer.read().decode()
         except urllib.error.HTTPError as error:
             return 1, error.read().decode()

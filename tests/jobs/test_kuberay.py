@@ -75,15 +75,16 @@ def kubernetes(tmp_path):
 
 
 def test_the_ray_job_is_applied_as_it_is_read(kubernetes, ray_job):
-    code, output = kubernetes.apply("jobs/kuberay_rayjob.yaml")
+    code, output = kubernetes.kubectl("apply", "-f", "jobs/kuberay_rayjob.yaml")
     assert code == 0, output
     assert kubernetes.applied["calibration"]["spec"] == ray_job["spec"]
+    assert kubernetes.kubectl("logs", "-f", "job/calibration") == (0, ray_job["spec"]["entrypoint"])
 
 
 def test_a_ray_job_of_wrong_fields_is_not_applied(kubernetes, ray_job, tmp_path):
     ray_job["spec"]["ttlSecondsAfterFinnished"] = ray_job["spec"].pop("ttlSecondsAfterFinished")
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(ray_job))
-    code, output = kubernetes.apply(tmp_path / "job.yaml")
+    code, output = kubernetes.kubectl("apply", "-f", str(tmp_path / "job.yaml"))
     assert code == 1
     assert "ttlSecondsAfterFinnished" in output
     assert not kubernetes.applied

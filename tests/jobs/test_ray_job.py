@@ -9,10 +9,10 @@ from tests.clusters.job_server import started_job_server
 from tests.clusters.recipes import BIN, make_checkout, write_script
 
 
-def submit(checkout, environment, *words, **variables):
+def submit(checkout, server, *words, **variables):
     """Submit a campaign; return its exit code and what was shown of it."""
     recipe = ["bash", checkout / "jobs" / "ray_job_submit.sh", *words]
-    done = subprocess.run(recipe, env={**environment, **variables}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(recipe, env={**server.environment, **variables}, capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -24,12 +24,12 @@ def test_a_campaign_is_a_job_of_the_cluster(overrides, tmp_path):
         'echo "on $RAY_JOB_STOP_SIGNAL"; exec "$HARNESS" run experiment=demo study.spaces=[sss] limit=1 "$@"',
     )
     own = [*(word for word in overrides if word != "runner=local"), f"results={tmp_path}/results of mine"]
-    with started_job_server(HARNESS=str(BIN / "harness")) as environment:
-        code, output = submit(checkout, environment, *own, "runner.workers=1", CAMPAIGN="small")
+    with started_job_server(HARNESS=str(BIN / "harness")) as server:
+        code, output = submit(checkout, server, *own, "runner.workers=1", CAMPAIGN="small")
         assert code == 0, output
         assert "on SIGINT" in output
         store = open_store(str(tmp_path / "results of mine/store"))
         assert len(store.measurements().df()) > 0
-        code, output = submit(checkout, environment, *own, "study.calibrators=[nonsense]", CAMPAIGN="small")
+        code, output = submit(checkout, server, *own, "study.calibrators=[nonsense]", CAMPAIGN="small")
         assert code == 1, output
         assert "exit code 2" in output
