@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     arguments, more = parser.parse_known_args(argv)
     if unknown := [word for word in more if word.startswith("-")]:
-        parser.error(f"unknown option {', '.join(unknown)}")
+        parser.error(f"unknown option {', '.join(unknown)}; settings are written KEY=VALUE, such as study.archs=0-99")
     command: Command = arguments.command
     try:
         from harness.config import compose  # after the parser, which answers at once, and where it can be interrupted

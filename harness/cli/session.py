@@ -87,7 +87,10 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
             f"the zoo is not trained yet (no {path}): run {settings.command('zoo train')} first, or give an "
             f"archive with archives.{setting.space}=FOLDER"
         )
-    archive = open_archive(path, setting.space)
+    try:
+        archive = open_archive(path, setting.space)
+    except DataError as error:
+        raise DataError(f"archives.{setting.space}: {error}") from error
     if not len(archive.held):
         fills = f"wait for the {settings.command('zoo train')} that fills it" if setting.is_zoo else "copy them there"
         raise DataError(f"{path} holds no record NNNNNN.pickle.pbz2, only its meta file is there: {fills}")

@@ -105,7 +105,7 @@ def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} must be given; {conf / 'config.yaml'} and the folders beside it say what it is"
     causes = [cause for cause in (error, error.__cause__) if cause is not None and str(cause).strip()]
-    messages = [str(cause).strip().splitlines()[0] for cause in causes]
+    messages = [str(cause).strip().splitlines()[0].removesuffix(".") for cause in causes]
     known = _known_keys(conf)
     parts = [override.partition("=") for override in overrides]
     written = [(key.lstrip("+~"), value) for key, _, value in parts]
@@ -122,9 +122,9 @@ def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
         for near in [difflib.get_close_matches(key, known, n=2)]
     ]
     if any("ListConfig" in message or message.startswith("Ambiguous value") for message in messages):
-        lists = [f"write {key}=[{value}]" for key, value in written if _is_list(key) and value[:1] != "["]
+        lists = [(key, value) for key, value in written if _is_list(key) and value[:1] != "["]
         if lists:
-            messages, hints = ["expected a list"], hints + lists
+            messages = [f"{key}: expected a list; write {key}=[{value}]" for key, value in lists]
     return "; ".join([*messages, *hints, f"keys and their meaning: {conf / 'config.yaml'}"])
 
 
