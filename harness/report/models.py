@@ -13,6 +13,7 @@ from importlib.resources import files
 import numpy as np
 
 from harness.figures.cells import OPERATION_COLOURS
+from harness.figures.wording import described
 from harness.statistics.population import POST, PRE, Population
 from harness.store.filters import PROTOCOLS
 from harness.store.populations import populations
@@ -38,6 +39,7 @@ _PAGE = """
 <h1>{title}</h1>
 <p>{shown:,} of {total:,} networks: the most accurate of each search space and data set, before and after temperature
 scaling; ECE in points, NLL in nats. {rest}</p>
+<ul>{which}</ul>
 <noscript><p class="fault">Sorting and filtering need JavaScript, which this browser does not run:
 <code>harness query "SELECT * FROM measurements"</code> lists the networks.</p></noscript>
 <form id="filters" role="search">
@@ -73,10 +75,17 @@ def models(store: Store, whose: str) -> str:
         title=TITLE,
         shown=len(rows),
         total=total,
+        which="".join(f"<li>{html.escape(_which(each))}</li>" for each in found),
         rest=rest or ("" if total else "<code>harness run</code> measures some."),
         data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         script=files("harness.report").joinpath("models.js").read_text(encoding="utf-8"),
     )
+
+
+def _which(population: Population) -> str:
+    """Return which networks the table is about: of one training run of each architecture, not of all."""
+    setting = ", ".join(f"{name} {value}" for name, value in population.setting.items())
+    return f"{described(population)}; {setting}" if setting else described(population)
 
 
 def _lines(population: Population) -> Iterator[list[str | int | float | None]]:

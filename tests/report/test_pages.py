@@ -20,6 +20,9 @@ def data_of(page):
 
 def test_the_page_of_models_holds_the_numbers_of_the_store(made_store):
     page = models.models(made_store, "clean")
+    assert re.search(r"<li>tss on cifar10: [^<]*one network of each [^<]*; source [^<]*, seed 777, [^<]*</li>", page), (
+        page
+    )
     data = data_of(page)
     assert {(row[0], row[1], row[2]) for row in data["rows"]} == {
         *(("tss", dataset, index) for index in TSS for dataset in ("cifar10", "cifar100")),
