@@ -63,9 +63,9 @@ start_ray() {
   steps+=($!)
 }
 
-# The number of nodes that have joined; 0 while there is no Ray yet.
+# The number of nodes that have joined; 0 while no Ray answers.
 joined() {
-  "$bin/python" - 2>"$home/joined.log" <<'END' || echo 0
+  timeout 60 "$bin/python" - 2>"$home/joined.log" <<'END' || echo 0
 import ray
 ray.init("auto", logging_level="ERROR", log_to_driver=False)
 print(sum(node["Alive"] for node in ray.nodes()))
