@@ -69,7 +69,8 @@ def check(settings: Settings, _: argparse.Namespace) -> int:
             archive = open_setting(setting, settings)
             rows += _check_archive(archive, archive_source(setting, archive), setting, settings)
         except HarnessError as error:
-            problems.append(Problem(f"archives.{setting.space}", str(error)))
+            key = f"archives.{setting.space}"
+            problems.append(Problem(key, str(error).removeprefix(f"{key}: ")))
     columns = ("space", "index", "dataset", "hp", "seed", "recorded %", "recomputed %", "gate", "seconds", "note")
     shown = [row[: len(columns)] for row in rows]
     _print_if_any("the accuracy gate: recorded and recomputed accuracy on all test images", columns, shown)

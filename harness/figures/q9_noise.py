@@ -143,8 +143,13 @@ def _figure(looked: Sequence[tuple[Population, list[_Repeated]]], calibrator: st
         for panel, (population, found) in zip(axes, looked, strict=True):
             _draw(panel, found)
             panel.set_title(population_title(population))
-        handles = [Patch(color=colour) for colour in LINE_COLOURS[: len(_SOURCES)]]
-        figure.legend(handles, _SOURCES, loc="outside lower center", ncols=3)
+        known = {each.source for _, found in looked for each in found}
+        handles = [
+            Patch(color=colour, label=name)
+            for name, colour in zip(_SOURCES, LINE_COLOURS, strict=False)
+            if name in known
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
         figure.suptitle(f"How well rankings repeat, calibrator {calibrator}")
     plt.close(figure)
     return figure

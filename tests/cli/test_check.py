@@ -46,7 +46,7 @@ def test_wrong_constants_are_named(check, monkeypatch):
 def test_what_cannot_be_read_is_a_problem_and_the_rest_is_tried(check, tmp_path):
     code, out = check("archives.tss=/nowhere", "study.conditions=[unshifted]")
     assert code == 1
-    assert "problem: archives.tss" in out
+    assert "problem: archives.tss: /nowhere: does not exist" in out
     assert "the training's constants fit" in out, "the sizes are tried all the same"
 
 

@@ -169,7 +169,7 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
             ["study.hps=['200']"],
             r"""no archive has 200; the archives have 02: write for instance "study.hps=\['02'\]"$""",
         ),
-        (["archives.tss=/nowhere/at/all"], r"/nowhere/at/all"),
+        (["archives.tss=/nowhere/at/all"], r"archives.tss: /nowhere/at/all: does not exist"),
         (["archives.tss=null"], r"archives.tss is null but study.spaces asks for tss"),
         (
             ["study.conditions=[[unshifted]]"],

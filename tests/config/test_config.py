@@ -83,9 +83,9 @@ def test_architectures_are_written_as_they_are_documented(archs):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("study.datasets=cifar10", r"expected a list; write study.datasets=\[cifar10\];"),
-        ("study.seeds=777", r"expected a list; write study.seeds=\[777\];"),
-        ("zoo.seeds=1,2", r"expected a list; write zoo.seeds=\[1,2\];"),
+        ("study.datasets=cifar10", r"study.datasets: expected a list; write study.datasets=\[cifar10\];"),
+        ("study.seeds=777", r"study.seeds: expected a list; write study.seeds=\[777\];"),
+        ("zoo.seeds=1,2", r"zoo.seeds: expected a list; write zoo.seeds=\[1,2\];"),
         ("limit=1,2", "Ambiguous value for argument 'limit=1,2'"),
         ("cifar10", "expected KEY=VALUE, got 'cifar10'"),
     ],
