@@ -5,7 +5,7 @@ two measurements, protocols or data sets disagree beyond it is something else th
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -140,37 +140,33 @@ def _mean_tau(
 def _figure(looked: Sequence[tuple[Population, list[_Repeated]]], calibrator: str) -> Figure:
     with house_style():
         figure, axes = panel_grid(len(looked), (5.6, 3.9), across=2)
-        for panel, (population, found) in zip(axes, looked, strict=True):
-            _draw(panel, found)
-            panel.set_title(population_title(population))
         known = {each.source for _, found in looked for each in found}
-        handles = [
-            Patch(color=colour, label=name)
-            for name, colour in zip(_SOURCES, LINE_COLOURS, strict=False)
-            if name in known
-        ]
+        colours = {name: colour for name, colour in zip(_SOURCES, LINE_COLOURS, strict=False) if name in known}
+        for panel, (population, found) in zip(axes, looked, strict=True):
+            _draw(panel, found, colours)
+            panel.set_title(population_title(population))
+        handles = [Patch(color=colour, label=name) for name, colour in colours.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         figure.suptitle(f"How well rankings repeat, calibrator {calibrator}")
     plt.close(figure)
     return figure
 
 
-def _draw(axes: Axes, found: Sequence[_Repeated]) -> None:
-    """Draw a bar for each measurement and source, with its interval over images where it has one."""
-    width = 0.8 / len(_SOURCES)
+def _draw(axes: Axes, found: Sequence[_Repeated], colours: Mapping[str, str]) -> None:
+    """Draw a bar for each measurement and source of a colour, with its interval over images where it has one."""
+    width, sources = 0.8 / len(colours), list(colours)
     for each in found:
-        place = NOISE_COLUMNS.index(each.column) + (_SOURCES.index(each.source) - 1) * width
+        place = NOISE_COLUMNS.index(each.column) + (sources.index(each.source) - (len(sources) - 1) / 2) * width
         tau, low, high = (each.line[name] for name in ("tau", *_ENDS))
-        axes.bar(place, tau, 0.9 * width, color=LINE_COLOURS[_SOURCES.index(each.source)])
+        axes.bar(place, tau, 0.9 * width, color=colours[each.source])
         if not np.isnan(low):
             axes.vlines(place, low, high, color="black", linewidth=1)
+    drawn = [each.line[name] for each in found for name in ("tau", *_ENDS)]
     axes.set_xticks(range(len(NOISE_COLUMNS)), NOISE_COLUMNS)
-    axes.set(ylabel="tau-b of two rankings", ylim=(1.05 * min(0.0, *_lowest(found)), 1.02))
+    axes.set(
+        ylabel="tau-b of two rankings", ylim=(1.05 * min(0.0, np.nanmin(drawn)), 1.02 * max(1.0, np.nanmax(drawn)))
+    )
     axes.grid(visible=False, axis="x")
-
-
-def _lowest(found: Sequence[_Repeated]) -> list[float]:
-    return [float(np.nanmin([each.line["tau"], each.line[_ENDS[0]]])) for each in found]
 
 
 def _finding(looked: Sequence[tuple[Population, list[_Repeated]]]) -> Note:

@@ -2,6 +2,7 @@
 
 import datetime
 import html
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
@@ -36,9 +37,11 @@ def wrap(body: str, link: Link, pages: Sequence[Link], source: str) -> str:
 
 
 def _navigation(link: Link, pages: Sequence[Link]) -> str:
-    """Return the links to all pages; that of the page itself is marked."""
+    """Return the links to all pages, questions by their numbers; that of the page itself is marked."""
     items = []
     for page in pages:
         current = ' aria-current="page"' if page == link else ""
-        items.append(f'<li><a href="{html.escape(page.file)}"{current}>{html.escape(page.title)}</a></li>')
+        question = re.match(r"q(\d+)_", page.file)
+        shown = f"{question[1]}. {page.title}" if question else page.title
+        items.append(f'<li><a href="{html.escape(page.file)}"{current}>{html.escape(shown)}</a></li>')
     return f'<nav aria-label="Pages"><ol>{"".join(items)}</ol></nav>'

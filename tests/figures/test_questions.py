@@ -515,9 +515,24 @@ def test_noise_of_images_seeds_and_isomorphs_by_hand(make):
     assert found.loc["other isomorph", "high (images)"] == pytest.approx(float(expected.high))
 
 
-def test_what_noise_is_not_known_is_said(make):
-    text = ranking_noise([[make.population()]]).finding.text
-    assert "Nothing is known of other isomorph of tss on cifar10, other seed of tss on cifar10, for want of" in text
+def test_what_noise_is_not_known_is_said_and_has_no_place_in_the_figure(make):
+    answer = ranking_noise([[make.population()]])
+    assert "Nothing is known of other isomorph of tss on cifar10, other seed of tss on cifar10, for want of" in (
+        answer.finding.text
+    )
+    (legend,) = answer.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["other images"]
+
+
+def test_no_interval_of_noise_is_cut(make):
+    first = make.population(n=8)
+    shuffled = np.random.default_rng(0).permuted(first.of_resamples("ECE_15"), axis=0)
+    second = dataclasses.replace(first, resamples={**first.resamples, (PRE, "ECE_15"): shuffled})
+    answer = ranking_noise([[first], [second]])
+    (axes,) = answer.figure.axes
+    assert answer.table["high (images)"].max() > 1, "a case that could be cut"
+    assert axes.get_ylim()[1] > answer.table["high (images)"].max()
+    assert axes.get_ylim()[0] <= min(0, answer.table["low (images)"].min())
 
 
 def test_survival_is_joined_by_network_and_of_the_same_place(make):

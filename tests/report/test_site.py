@@ -88,6 +88,7 @@ def test_every_notebook_is_a_page_that_leads_to_all_others(made):
     for name in names:
         page = (folder / name).read_text()
         assert re.findall(r'<li><a href="([^"]+)"', page) == names
+        assert ">3. Is it clean?</a>" in page
         assert f'<a href="{name}" aria-current="page"' in page
         assert len(re.findall("<a[^>]+aria-current", page)) == 1
         assert ("numbers: paper" in page) == (name in ("q2_draws.html", "models.html")), "the others are of no protocol"
