@@ -1,6 +1,7 @@
 """From command-line overrides to :class:`harness.config.settings.Settings`, with every refusal as a ConfigError."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -52,11 +53,22 @@ def compose(overrides: Sequence[str], conf: Path = CONF) -> Settings:
 
 
 def _quoted(override: str) -> str:
-    """Quote the value of an expression for architectures, whose commas and colons Hydra would read as its grammar."""
+    """Quote a text that Hydra would read as its grammar: an expression for architectures, a path with other letters."""
     key, _, value = override.partition("=")
-    if key not in ("study.archs", "zoo.archs") or not value or value[0] in "'\"":
+    if _is_list(key) or str not in _alternatives(key) or not value or value[0] in "'\"":
         return override
-    return f"{key}='{value}'"
+    if key not in ("study.archs", "zoo.archs") and _is_readable(override):
+        return override
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
+    return f"{key}='{escaped}'"
+
+
+def _is_readable(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
@@ -67,7 +79,7 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
         return OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
         raise ConfigError(
-            f"cannot read an override: {error}; write KEY=VALUE, with a value that holds = or ( in quotes"
+            f"cannot read an override: {error}; write KEY=VALUE, in quotes a value with =, ( or letters beyond ASCII"
         ) from error
 
 
@@ -129,8 +141,13 @@ def _explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
 
 
 def _is_list(key: str) -> bool:
+    return list in map(get_origin, _alternatives(key))
+
+
+def _alternatives(key: str) -> tuple[object, ...]:
+    """Return the type of a key and what it is made of: of what may be null, the type beside None."""
     written = _types().get(key)
-    return list in map(get_origin, (written, *get_args(written)))  # also where null is allowed
+    return (written, *get_args(written))
 
 
 def _known_keys(conf: Path) -> set[str]:

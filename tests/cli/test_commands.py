@@ -180,7 +180,7 @@ def test_limit_takes_the_first_architectures_of_each_space(harness, tmp_path):
         (["experiment=papers"], r"experiment: expected one of cifar10_zoo, demo, paper"),
         (["results=/proc/nothing"], r"cannot write /proc/nothing"),
         (["study.archs=file:/nowhere"], r"cannot read /nowhere"),
-        (["a=(b"], "in quotes"),
+        (["a=(b"], "in quotes a value with"),
         (["study.split_seeds=[-1]"], r"study.split_seeds: expected seeds in 0\.\.2147483647, got -1"),
         (["study.seeds=[99999999999]"], r"study.seeds: expected seeds in"),
         (["zoo.learning_rate=nan"], r"zoo.learning_rate: expected a positive number, got nan"),
@@ -573,3 +573,10 @@ def test_the_words_of_the_commands_come_without_what_carries_them_out():
     script = "import sys\nfrom harness.cli.parser import make_parser\nmake_parser().format_help()\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"torch", "pandas", "hydra", "duckdb"} & set(done.stdout.split())
+
+
+def test_output_that_nobody_reads_is_no_failure(tmp_path):
+    words = f"{sys.executable} -m harness query --describe results={tmp_path} | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1

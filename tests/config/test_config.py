@@ -53,6 +53,12 @@ def test_results_moves_everything_that_is_written():
         assert path.is_relative_to("/elsewhere")
 
 
+@pytest.mark.parametrize("name", ["ergebnisü", "zwei ü", "a(b)=c", "it's ü", "back\\slash ü\\", "a#b"])
+def test_a_path_is_written_as_it_is(name):
+    assert compose([f"results=/elsewhere/{name}"]).report == Path("/elsewhere", name, "report")
+    assert compose(["results=/elsewhere", f"report=${{results}}/{name}"]).report == Path("/elsewhere", name)
+
+
 def test_settings_are_frozen_values():
     settings = compose([])
     with pytest.raises(FrozenInstanceError):
