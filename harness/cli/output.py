@@ -1,5 +1,6 @@
 """What the commands print: progress, tables, and what to do next."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on without output where nobody reads it any more: the exit code says what the command did."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def console() -> Console:
     """Return a console on standard output; wide where that is no terminal, so that no table is cut."""
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    return _Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
