@@ -92,7 +92,7 @@ class Benchmark:
         if not len(known):
             raise ValueError(
                 f"objective: expected measurements that networks of {population.name} have, got {objective.name} "
-                f"with calibrator {objective.calibrator}"
+                f"with calibrator {objective.calibrator}; they have the calibrators {', '.join(population.scores)}"
             )
         index = population.networks.index.to_numpy()
         order = known[np.argsort(index[known])]

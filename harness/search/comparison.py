@@ -13,10 +13,11 @@ from scipy.stats import t
 from threadpoolctl import threadpool_limits
 
 from harness.search.benchmark import ACCURACY, Benchmark, Objective
+from harness.search.candidates import Candidates
 from harness.search.evolution import RegularisedEvolution
 from harness.search.local_search import LocalSearch
 from harness.search.random_search import RandomSearch
-from harness.search.searcher import SearcherFactory
+from harness.search.searcher import Searcher, SearcherFactory
 from harness.search.surrogate import SurrogateSearch
 from harness.statistics.population import Population
 
@@ -158,6 +159,8 @@ def compare(
     """
     if min(n_evaluations, n_runs) < 1:
         raise ValueError(f"n_evaluations, n_runs: expected at least 1 each, got {n_evaluations} and {n_runs}")
+    if seed < 0:
+        raise ValueError(f"seed: expected at least 0, got {seed}")
     benchmark = Benchmark.of(population, objective)
     if benchmark.is_flat:
         raise ValueError(
@@ -194,15 +197,27 @@ def run_search(
         name: What the search is called in messages.
 
     Raises:
-        ValueError: It asks for a network twice, or for one that is not there; the message names it.
+        ValueError: It is no search, asks for a network twice, or for one that is not there; the message names it.
     """
-    searcher = factory(benchmark.candidates, rng)
+    searcher = _started(factory, benchmark.candidates, rng, name)
     asked: dict[int, None] = {}
     for _ in range(min(n_evaluations, len(benchmark))):
         place = _checked(searcher.ask(), asked, len(benchmark), name)
         asked[place] = None
         searcher.tell(place, benchmark.values[place])
     return np.array(list(asked), dtype=np.int64)
+
+
+def _started(factory: SearcherFactory, candidates: Candidates, rng: np.random.Generator, name: str) -> Searcher:
+    """Return a search that was started, if it is one."""
+    if callable(factory):
+        searcher = factory(candidates, rng)
+        if isinstance(searcher, Searcher):
+            return searcher
+    raise ValueError(
+        f"{name}: expected a class or function that takes candidates and a generator and returns a search with ask() "
+        f"and tell(), got {factory!r}"
+    )
 
 
 def _checked(place: object, asked: Mapping[int, None], n: int, name: str) -> int:

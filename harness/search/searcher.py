@@ -1,7 +1,7 @@
 """What a search is: something that asks for a network, is told its values, and asks for the next."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from harness.search.candidates import Candidates
 
 
+@runtime_checkable
 class Searcher(Protocol):
     """A search in the middle of its work; ``ask`` and ``tell`` take turns."""
 

@@ -140,6 +140,12 @@ def test_a_search_that_asks_for_what_it_must_not_is_named(make, search, message)
         compare(make.table([0.1, 0.2, 0.3, 0.4]), algorithms={"mine": search}, n_runs=1)
 
 
+@pytest.mark.parametrize("factory", [lambda candidates, rng: object(), lambda candidates, rng: None])
+def test_what_is_no_search_is_named(make, factory):
+    with pytest.raises(ValueError, match=r"mine: expected .* a search with ask\(\) and tell\(\), got <function"):
+        compare(make.table([0.1, 0.2]), algorithms={"mine": factory}, n_runs=1)
+
+
 def test_integers_of_numpy_are_integers(make):
     found = compare(make.table([0.1, 0.2]), algorithms={"mine": asking(np.int64(1), np.int32(0))}, n_runs=1)
     assert found.places["mine"].tolist() == [[1, 0]]
@@ -158,6 +164,11 @@ def test_a_search_cannot_change_the_table(make):
 def test_no_runs_are_refused(make, options):
     with pytest.raises(ValueError, match="expected at least 1 each"):
         compare(make.table([0.1, 0.2]), **options)
+
+
+def test_a_negative_seed_is_refused(make):
+    with pytest.raises(ValueError, match="seed: expected at least 0, got -1"):
+        compare(make.table([0.1, 0.2]), seed=-1)
 
 
 def test_a_table_without_anything_to_find_is_refused(make):
