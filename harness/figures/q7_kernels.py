@@ -19,7 +19,7 @@ from harness.figures.panels import population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import SPACE_COLOURS, house_style
 from harness.figures.tables import table_of
-from harness.figures.trends import FEWEST_ALIKE, draw_medians, tau_lines, trend_sentences
+from harness.figures.trends import FEWEST_ALIKE, draw_medians, line_sentences, tau_lines, trend_sentences
 from harness.figures.wording import described, few_networks, finding
 from harness.spaces.cell import KERNEL_SIZES
 from harness.statistics.population import Population
@@ -93,5 +93,5 @@ def _finding(usable: Sequence[Population], table: pd.DataFrame, *, as_published:
             "The lower panels have the published axis. Convolutions on dead edges are counted there, though their "
             "output is thrown away, and so networks that compute the same stand at different places."
         )
-    follows = ["The black line, of ten networks or more, is the median of networks of like kernel parameters."]
+    follows = line_sentences(usable, "of networks of like kernel parameters")
     return finding(lines, follows, [*does_not, *few_networks(usable)])

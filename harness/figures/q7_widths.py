@@ -17,7 +17,7 @@ from harness.figures.panels import panel_grid, population_title
 from harness.figures.quantity import quantity
 from harness.figures.style import PHASE_COLOURS, PHASE_LABELS, house_style
 from harness.figures.tables import table_of
-from harness.figures.trends import FEWEST_ALIKE, draw_medians, tau_lines, trend_sentences
+from harness.figures.trends import FEWEST_ALIKE, draw_medians, line_sentences, tau_lines, trend_sentences
 from harness.figures.wording import described, few_networks, finding
 from harness.statistics import few_resamples_interval
 from harness.statistics.population import POST, PRE, Population
@@ -75,11 +75,7 @@ def _width_finding(usable: Sequence[Population], table: pd.DataFrame, column: st
         f"compares networks of one tenth of the accuracies alone, and takes {FEWEST_ALIKE} networks.",
         *few_networks(usable),
     ]
-    return finding(
-        lines,
-        [f"The line in the figure, of ten networks or more, is the median {column} of networks of like width."],
-        does_not,
-    )
+    return finding(lines, line_sentences(usable, f"{column} of networks of like width"), does_not)
 
 
 def uniform_widths(populations: Sequence[Population], column: str = "ECE_15") -> Answer:

@@ -1,6 +1,6 @@
 """How a measurement goes with a feature of architectures: medians along it, and tau at like accuracy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,13 @@ def draw_medians(axes: Axes, x: Float64[np.ndarray, " n"], y: Float64[np.ndarray
     if len(groups) > 1:
         centre = [float(np.median(x[known][group])) for group in groups]
         axes.plot(centre, [float(np.median(y[known][group])) for group in groups], color="black", linewidth=1.8)
+
+
+def line_sentences(populations: Sequence[Population], what: str) -> list[str]:
+    """Return what the line of :func:`draw_medians` is, in words; nothing where no population has enough for it."""
+    if max(map(len, populations)) < 2 * _FEWEST:
+        return []
+    return [f"The black line, of ten networks or more, is the median {what}."]
 
 
 def _groups(x: Float64[np.ndarray, " n"], at_most: int) -> list[np.ndarray]:

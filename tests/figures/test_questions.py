@@ -403,13 +403,16 @@ def test_uniform_widths_are_those_equal_throughout(make):
 
 def test_total_width_is_the_sum(make):
     population = sizes(make)
-    line = error_and_width([population]).table.iloc[0]
+    answer = error_and_width([population])
+    assert "The black line" not in answer.finding.text, "eight networks have none"
+    line = answer.table.iloc[0]
     widths = np.arange(8, 72, 8) * 5
     assert line["tau"] == pytest.approx(tau(widths, population.values("ECE_15")))
 
 
 def test_kernel_parameters_count_live_edges_and_the_published_axis_all(make):
     answer = kernels([make.population(n=60)], as_published=True)
+    assert "The black line, of ten networks or more, is the median of networks of like kernel" in answer.finding.text
     right, faulty = answer.figure.axes[0], answer.figure.axes[3]
     population = make.population(n=60)
     count = {"nor_conv_3x3": 9, "nor_conv_1x1": 1}
