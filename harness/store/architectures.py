@@ -62,8 +62,7 @@ def _features_of(space: spaces.AbstractSpace) -> pa.Table:
 
 def _lists(values: pa.Array, n: int) -> pa.Array:
     """Return values in ``n`` lists of equal length."""
-    offsets = np.linspace(0, len(values), n + 1, dtype=np.int32)
-    return pa.ListArray.from_arrays(offsets, values)
+    return pa.ListArray.from_arrays(np.arange(n + 1, dtype=np.int32) * (len(values) // n), values)
 
 
 @functools.cache
