@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -34,8 +35,10 @@ _STDERR = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the error output of the session itself: what is written later may be captured."""
+    """Keep the error output of the session itself, for what is written later may be captured; heed interrupts."""
     config.stash[_STDERR] = os.dup(2)
+    # Who starts the tests in the background of a script has them ignore interrupts, and with them all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
