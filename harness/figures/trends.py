@@ -31,9 +31,9 @@ def draw_medians(axes: Axes, x: Float64[np.ndarray, " n"], y: Float64[np.ndarray
 
 
 def line_sentences(populations: Sequence[Population], what: str) -> list[str]:
-    """Return what the line of :func:`draw_medians` is, in words; nothing where no population has enough for it."""
+    """Return what the line of :func:`draw_medians` is, in words, or why no population has one."""
     if max(map(len, populations)) < 2 * _FEWEST:
-        return []
+        return ["Of fewer than ten networks no median is drawn: the points are all that there is to see."]
     return [f"The black line, of ten networks or more, is the median {what}."]
 
 
