@@ -45,21 +45,8 @@ def make_parser() -> argparse.ArgumentParser:
         commands, "verify", _from("verify", "verify"), "prove that the store is sound, and say what is missing"
     )
     verify_parser.add_argument("--clean", action="store_true", help="first remove what killed writers left behind")
-    measure_parser = commands.add_parser("measure", help="make what is missing from stored logits; or measure an .npz")
-    measure_parser.add_argument(
-        "file", nargs="?", metavar="FILE.npz", help="your own predictions: probs (images, classes), labels (images,)"
-    )
-    measure_parser.add_argument("--retry", action="store_true", help="also what has failed before")
-    measure_parser.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE", help=_OVERRIDES)
-    measure_parser.set_defaults(command=_from("measure", "measure"))
-    query_parser = commands.add_parser("query", help="ask the store in SQL; print the answer or write it to a file")
-    query_parser.add_argument("sql", nargs="?", metavar="SQL", help="a query over measurements, models, failures, runs")
-    query_parser.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE", help=_OVERRIDES)
-    query_parser.add_argument("--out", metavar="FILE", help="write the answer to FILE.csv or FILE.parquet")
-    query_parser.add_argument(
-        "--describe", action="store_true", help="explain the columns instead: all, or those named"
-    )
-    query_parser.set_defaults(names=[], command=_from("query", "query"))
+    _add_measure(commands)
+    _add_query(commands)
     _add_store(commands)
     _add_archive(commands)
     _add_import(commands)
@@ -75,6 +62,27 @@ def make_parser() -> argparse.ArgumentParser:
     zoo_parser.add_argument("--diverged", action="store_true", help="also train again what diverged before")
     zoo_parser.description = "Train the zoo of the `zoo` node of the configuration, as NATS-Bench archives."
     return parser
+
+
+def _add_measure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    measure_parser = commands.add_parser("measure", help="make what is missing from stored logits; or measure an .npz")
+    measure_parser.add_argument(
+        "file", nargs="?", metavar="FILE.npz", help="your own predictions: probs (images, classes), labels (images,)"
+    )
+    measure_parser.add_argument("--retry", action="store_true", help="also what has failed before")
+    measure_parser.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE", help=_OVERRIDES)
+    measure_parser.set_defaults(command=_from("measure", "measure"))
+
+
+def _add_query(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    query_parser = commands.add_parser("query", help="ask the store in SQL; print the answer or write it to a file")
+    query_parser.add_argument("sql", nargs="?", metavar="SQL", help="a query over measurements, models, failures, runs")
+    query_parser.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE", help=_OVERRIDES)
+    query_parser.add_argument("--out", metavar="FILE", help="write the answer to FILE.csv or FILE.parquet")
+    query_parser.add_argument(
+        "--describe", action="store_true", help="explain the columns instead: all, or those named"
+    )
+    query_parser.set_defaults(names=[], command=_from("query", "query"))
 
 
 def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -59,6 +59,8 @@ class Elsewhere:
 
     def take_steps(self):
         """The words of the calls since this was asked before."""
+        if not self._noted.exists():
+            return []
         steps = list(map(json.loads, self._noted.read_text().splitlines()))
         self._noted.unlink()
         return steps
