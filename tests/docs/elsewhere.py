@@ -4,14 +4,10 @@ Each is started when it is first asked for, and ends with the session.
 """
 
 import json
-import os
 import sys
 from functools import cached_property
-from unittest import mock
 
-import boto3
-from moto.server import ThreadedMotoServer
-
+from tests.clusters.bucket import client_of, environment_of, started_s3
 from tests.clusters.job_server import started_job_server
 from tests.clusters.kubernetes import started_kubernetes
 from tests.clusters.recipes import place_beside_ray
@@ -31,15 +27,9 @@ class Elsewhere:
     @cached_property
     def bucket(self):
         """The environment in which ``s3://bucket`` is there."""
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        self._ends.callback(server.stop)
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        key = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
-        environment = {**key, "AWS_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true"}
-        with mock.patch.dict(os.environ, environment):
-            boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="bucket")
-        return environment
+        url = self._ends.enter_context(started_s3())
+        client_of(url).create_bucket(Bucket="bucket")
+        return environment_of(url)
 
     @cached_property
     def job_server(self):

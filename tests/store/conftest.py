@@ -8,10 +8,11 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from socket import SHUT_WR, create_connection
+from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.clusters.bucket import client_of, environment_of, started_s3
 
 BUCKET = "results"
 REFUSAL = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>injected by the test</Message></Error>"
@@ -43,9 +44,9 @@ class Proxy(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, upstream: tuple[str, int]):
+    def __init__(self, upstream: str):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.upstream = upstream
+        self.upstream = urlsplit(upstream)
         self.requests: list[str] = []
         self.rules: list[Rule] = []
 
@@ -100,7 +101,7 @@ class Handler(socketserver.StreamRequestHandler):
             pass
 
     def _forward(self, head, rule):
-        with create_connection(self.server.upstream) as upstream:
+        with create_connection((self.server.upstream.hostname, self.server.upstream.port)) as upstream:
             upstream.sendall(head)
             back = threading.Thread(target=pump, args=(lambda: upstream.recv(65536), self._answer), daemon=True)
             back.start()
@@ -155,11 +156,9 @@ class ObjectStore:
 
 @pytest.fixture(scope="module")
 def s3_server():
-    """The address of a moto server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()
-    server.stop()
+    """The URL of an S3 server."""
+    with started_s3() as url:
+        yield url
 
 
 @pytest.fixture
@@ -167,7 +166,7 @@ def user(s3, s3_server):
     """Make a user who may do some actions in the bucket, or none; from then on the server asks for rights."""
 
     def make(actions):
-        iam = boto3.client("iam", endpoint_url="http://{}:{}".format(*s3_server), region_name="us-east-1")
+        iam = client_of(s3_server, "iam")
         name = "-".join(["user", *(action.split(":")[1] for action in actions or ())])
         iam.create_user(UserName=name)
         if actions is not None:
@@ -185,23 +184,21 @@ def user(s3, s3_server):
 
 def ask_for_rights(server, free_actions):
     """Say after how many more actions moto checks keys and policies."""
-    url = "http://{}:{}/moto-api/reset-auth".format(*server)
-    request = urllib.request.Request(url, free_actions.encode(), {"Content-Type": "text/plain"})
+    request = urllib.request.Request(
+        f"{server}/moto-api/reset-auth", free_actions.encode(), {"Content-Type": "text/plain"}
+    )
     urllib.request.urlopen(request).close()
 
 
 @pytest.fixture
 def s3(s3_server, monkeypatch):
     """A bucket of its own for every test; the environment points to it."""
-    environment = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    client = boto3.client("s3", endpoint_url="http://{}:{}".format(*s3_server), region_name="us-east-1")
+    client = client_of(s3_server)
     client.create_bucket(Bucket=BUCKET)
     with Proxy(s3_server) as proxy:
+        for name, value in environment_of(proxy.url).items():
+            monkeypatch.setenv(name, value)
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         yield ObjectStore(proxy, client, f"s3://{BUCKET}/store")
         proxy.shutdown()
     for key in [entry["Key"] for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]:
