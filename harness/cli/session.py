@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
+from harness import spaces
 from harness.archives import (
     Archive,
     Record,
@@ -73,7 +74,8 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
     """Open the archive of a space.
 
     Raises:
-        ConfigError: It is the zoo, which is not trained yet, or has no networks of the space.
+        ConfigError: It is the zoo, which is not trained yet, or has no networks of the space; or ``study.archs`` is not
+            understood.
         DataError: It is missing, damaged or empty.
     """
     if setting.is_zoo and setting.space not in settings.zoo_spaces:
@@ -83,6 +85,9 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
         )
     path = settings.archive_path(setting)
     if setting.is_zoo and not path.exists():
+        arch_indices(
+            settings.study.archs, setting.space, range(len(spaces.get(setting.space)))
+        )  # refuses what no zoo holds
         raise ConfigError(
             f"the zoo is not trained yet (no {path}): run {settings.command('zoo train')} first, or give an "
             f"archive with archives.{setting.space}=FOLDER"

@@ -31,12 +31,12 @@ def filtered(
     if unknown:
         raise StoreError(f"cannot filter by {', '.join(unknown)}; expected among {', '.join(known)}")
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    chosen = duckdb.ConstantExpression(True)
     for column, value in filters.items():
         values = _typed(column, types[column], listed(column, value))
         constants = [duckdb.ConstantExpression(value) for value in values]
-        chosen = duckdb.ColumnExpression(column).isin(*constants) if constants else "false"
-        relation = relation.filter(chosen)
-    return relation
+        chosen &= duckdb.ColumnExpression(column).isin(*constants) if constants else duckdb.ConstantExpression(False)
+    return relation.filter(chosen)  # once: DuckDB resolves the whole query for every step
 
 
 def require_protocols(protocols: Iterable[object]) -> None:

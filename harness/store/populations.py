@@ -22,6 +22,7 @@ from harness.statistics.settings import USUAL, most_complete_first
 from harness.store.filters import PROTOCOLS, Filter, filtered
 from harness.store.published import PUBLISHED_COLUMNS, Group, PublishedColumn
 from harness.store.reader import Store
+from harness.store.sql import sql_text
 
 ONE_PER_CLASS, ALL, COPIED = "one per class", "all", "copied"
 _NO_ISOMORPHS = "no two sizes are isomorphic"
@@ -36,6 +37,7 @@ MEASURED = (*HEADLINE, "Brier_sum")
 """Measurements that a population holds unless others are asked for."""
 
 _UNSHIFTED = "unshifted"
+_ACCURACIES = "acc_replicates"
 _PLACE = ("space", "dataset")
 _SETTING = ("source", "hp", "seed", "split", "split_seed", "label_set", "precision")
 _VIEWS = {"clean": "measurements", "paper": "paper_measurements"}
@@ -65,7 +67,13 @@ class _Wanted:
     resampled: tuple[str, ...]
     calibrators: tuple[str, ...]
     rule: str
-    images: Mapping[str, str | int]
+    condition: str
+    severity: int
+
+    @property
+    def images(self) -> dict[str, str | int]:
+        """The images on which networks were measured, as a filter."""
+        return {"condition": self.condition, "severity": self.severity}
 
 
 def populations(
@@ -101,8 +109,7 @@ def populations(
     require_whose(store, whose)
     if rule not in RULES:
         raise StoreError(f"rule: expected {', '.join(RULES)}, got {rule!r}")
-    images = {"condition": condition, "severity": severity}
-    wanted = _Wanted(tuple(columns), tuple(resampled), tuple(calibrators), rule, images)
+    wanted = _Wanted(tuple(columns), tuple(resampled), tuple(calibrators), rule, condition, severity)
     if condition != _UNSHIFTED and whose not in PROTOCOLS:
         raise StoreError(f"condition: imported tables have measurements on unshifted images alone, got {condition!r}")
     if whose in PROTOCOLS:
@@ -169,16 +176,16 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
         )
     known = _architectures(store)
     for place, setting in _settings(scored):
-        of_place = _where(scored, {**place, **setting})
-        values = of_place.project(", ".join(("arch_index", "calibrator", *map(_quoted, wanted.columns)))).df()
-        networks = _of_space(known, place["space"], values["arch_index"].unique())
+        frame = _rows_of(_where(rows, {**place, **setting}), wanted)
+        of_place = frame.loc[(frame["condition"] == wanted.condition) & (frame["severity"] == wanted.severity)]
+        shown = frame.loc[(frame["condition"] != _UNSHIFTED) & (frame["calibrator"] == PRE)]
+        networks = _of_space(known, place["space"], of_place["arch_index"].unique())
         counted, n_left_out = _counted(networks, wanted.rule)
         index = counted.index
         scores = {
-            str(calibrator): of_calibrator.set_index("arch_index").drop(columns="calibrator").reindex(index)
-            for calibrator, of_calibrator in values.groupby("calibrator")
+            str(calibrator): of_calibrator.set_index("arch_index")[list(wanted.columns)].reindex(index)
+            for calibrator, of_calibrator in of_place.groupby("calibrator")
         }
-        shown = _where(rows.filter(f"condition <> '{_UNSHIFTED}'"), {**place, **setting, "calibrator": PRE})
         yield Population(
             whose=protocol,
             **place,
@@ -188,11 +195,27 @@ def _own(store: Store, protocol: str, wanted: _Wanted, filters: Mapping[str, Fil
             n_space=_n_space(place["space"], wanted.rule),
             networks=counted,
             scores=scores,
-            resamples=_resamples(of_place, "calibrator", wanted.resampled, index),
+            resamples=_resamples(of_place, of_place["calibrator"], wanted.resampled, index),
             robust=pd.concat([_by_condition(shown, "acc", index), _attacked(store, place, index)], axis=1),
             robust_resamples=_robust_resamples(shown, index) if wanted.resampled else {},
             detection=_by_condition(shown, "ood_auroc", index),
         )
+
+
+def _rows_of(rows: duckdb.DuckDBPyRelation, wanted: _Wanted) -> pd.DataFrame:
+    """Return what a population takes of the rows of its setting, in one reading.
+
+    These are the rows of the wanted images, and of other images those before calibration.
+    """
+    scored = f"condition = {sql_text(wanted.condition)} AND severity = {wanted.severity}"
+    shown = f"condition <> '{_UNSHIFTED}' AND calibrator = '{PRE}'"
+    names = ("arch_index", "condition", "severity", "calibrator", *wanted.columns, "acc", "ood_auroc")
+    lists = sorted({f"{name}_replicates" for name in wanted.resampled if name in HEADLINE} - {_ACCURACIES})
+    columns = [_quoted(name) for name in dict.fromkeys(names)]
+    columns += [f"CASE WHEN {scored} THEN {_quoted(name)} END AS {_quoted(name)}" for name in lists]
+    if wanted.resampled:
+        columns.append(_quoted(_ACCURACIES))
+    return rows.filter(f"({scored}) OR ({shown})").project(", ".join(columns)).df()
 
 
 def _settings(rows: duckdb.DuckDBPyRelation) -> Iterator[tuple[dict[str, str], dict[str, str | int]]]:
@@ -206,53 +229,53 @@ def _settings(rows: duckdb.DuckDBPyRelation) -> Iterator[tuple[dict[str, str], d
 
 
 def _resamples(
-    rows: duckdb.DuckDBPyRelation, kind: str, columns: Sequence[str], index: pd.Index
+    rows: pd.DataFrame, kinds: pd.Series, columns: Sequence[str], index: pd.Index
 ) -> dict[Column, Float64[np.ndarray, "networks n_resamples"]]:
     """Return what the rows of each kind hold of measurements on resamples; what none of them holds is left out."""
-    columns = [name for name in columns if name in HEADLINE]
-    if not columns:
-        return {}
-    lists = [f'"{name}_replicates" AS "{name}"' for name in columns]
-    frame = rows.project(", ".join(("arch_index", f"{kind} AS kind", *lists))).df()
     found = {}
-    for of_kind, part in frame.groupby("kind"):
+    for kind, part in rows.groupby(kinds):
         by_network = part.set_index("arch_index").reindex(index)
-        for name in columns:
-            held = [values if isinstance(values, np.ndarray) else None for values in by_network[name]]
+        for name in filter(HEADLINE.__contains__, columns):
+            held = [values if isinstance(values, np.ndarray) else None for values in by_network[f"{name}_replicates"]]
             n = max((len(values) for values in held if values is not None), default=0)
             if n:
                 nothing = np.full(n, np.nan)
                 each = [
                     nothing if values is None else np.ma.filled(values.astype(np.float64), np.nan) for values in held
                 ]
-                found[str(of_kind), name] = np.stack(each)
+                found[str(kind), name] = np.stack(each)
     return found
 
 
-def _robust_resamples(rows: duckdb.DuckDBPyRelation, index: pd.Index) -> dict[str, Float64[np.ndarray, "networks n"]]:
+def _robust_resamples(rows: pd.DataFrame, index: pd.Index) -> dict[str, Float64[np.ndarray, "networks n"]]:
     """Return accuracies under each condition on resamples, which draw the same images as those of the test images."""
-    kind = "concat(condition, CASE WHEN severity > 0 THEN concat(':', severity) ELSE '' END)"
-    return {condition: values for (condition, _), values in _resamples(rows, kind, ["acc"], index).items()}
+    return {condition: values for (condition, _), values in _resamples(rows, _called(rows), ["acc"], index).items()}
 
 
-def _by_condition(rows: duckdb.DuckDBPyRelation, column: str, index: pd.Index) -> pd.DataFrame:
+def _by_condition(rows: pd.DataFrame, column: str, index: pd.Index) -> pd.DataFrame:
     """Return a measurement of each network under each condition that has it, named ``fog:3``."""
-    held = rows.filter(f"{column} IS NOT NULL").project(f"arch_index, condition, severity, {column} AS value").df()
-    return _wide(held.rename(columns={"severity": "strength"}), index)
+    held = rows.loc[rows[column].notna()]
+    return _wide(held, column, _called(held), index)
 
 
 def _attacked(store: Store, place: Mapping[str, str], index: pd.Index) -> pd.DataFrame:
     """Return imported accuracies on attacked and corrupted images, of the networks of NATS-Bench alone."""
     rows = _where(store.sql("FROM robustness"), place).filter("condition <> 'unshifted'")
-    return _wide(rows.project("arch_index, condition, strength, acc AS value").df(), index, "{} (imported)")
+    held = rows.project("arch_index, condition, strength AS severity, acc").df()
+    return _wide(held, "acc", _called(held) + " (imported)", index)
 
 
-def _wide(rows: pd.DataFrame, index: pd.Index, name: str = "{}") -> pd.DataFrame:
-    called = [
-        name.format(f"{condition}:{strength:g}" if strength else condition)
-        for condition, strength in zip(rows["condition"], rows["strength"], strict=True)
+def _called(rows: pd.DataFrame) -> pd.Series:
+    """Return how the images of each row are called, such as ``fog:3``."""
+    names = [
+        f"{condition}:{severity:g}" if severity else str(condition)
+        for condition, severity in zip(rows["condition"], rows["severity"], strict=True)
     ]
-    wide = rows.assign(called=called).pivot_table(index="arch_index", columns="called", values="value")
+    return pd.Series(names, index=rows.index, dtype=str)
+
+
+def _wide(rows: pd.DataFrame, column: str, called: pd.Series, index: pd.Index) -> pd.DataFrame:
+    wide = rows.assign(called=called).pivot_table(index="arch_index", columns="called", values=column)
     return wide.reindex(index).dropna(axis=1, how="all").rename_axis(columns=None)
 
 

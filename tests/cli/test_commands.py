@@ -206,6 +206,14 @@ def test_an_untrained_zoo_is_refused_with_the_command_that_trains_it(harness):
     assert re.search(r"run `harness zoo train .*runner=local` first", err)
 
 
+@pytest.mark.parametrize("archs", ["some", "99999", "7-3"])
+def test_architectures_that_no_zoo_holds_are_refused_before_it_is_trained(harness, archs):
+    code, _, err = harness("plan", f"study.archs={archs}", with_archives=False)
+    assert code == 2
+    assert "study.archs: " in err and archs in err
+    assert "zoo train" not in err
+
+
 def test_a_zoo_in_training_without_a_record_yet_is_refused_and_the_command_that_fills_it_named(harness, tmp_path):
     settings = compose([f"results={tmp_path}"])
     folder = settings.archive_path(settings.archives[0])
