@@ -1,6 +1,7 @@
 """What every search space is to the rest of the harness."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from numbers import Integral
 from operator import index
@@ -27,6 +28,14 @@ class AbstractSpace(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
+    def _enumerated(self) -> Iterable[str]:
+        """Return the strings of all architectures in the order of their indices."""
+
+    @cached_property
+    def strings(self) -> tuple[str, ...]:
+        """The strings of all architectures, in the order of their indices."""
+        return tuple(self._enumerated())
+
     def arch_str(self, i: SupportsIndex) -> str:
         """Return the string of an architecture.
 
@@ -37,11 +46,7 @@ class AbstractSpace(ABC):
             IndexError: The index is out of range; a negative one always is.
             TypeError: The index is no integer; a bool is none.
         """
-
-    @cached_property
-    def strings(self) -> tuple[str, ...]:
-        """The strings of all architectures, in the order of their indices."""
-        return tuple(self.arch_str(i) for i in range(len(self)))
+        return self.strings[check_index(i, self)]
 
     @abstractmethod
     def arch_index(self, arch_str: str) -> int:

@@ -1,5 +1,7 @@
 """The size search space of NATS-Bench: one fixed cell, and every choice of eight widths for five blocks."""
 
+from collections.abc import Iterator
+from itertools import product
 from typing import ClassVar, Final, SupportsIndex, final
 
 import numpy as np
@@ -37,11 +39,8 @@ class SizeSpace(AbstractSpace):
     def __len__(self) -> int:
         return len(_WIDTHS) ** _N_BLOCKS
 
-    def arch_str(self, i: SupportsIndex) -> str:
-        """Return the widths joined by ``:``; see :meth:`AbstractSpace.arch_str`."""
-        number = check_index(i, self)
-        digits = [number // len(_WIDTHS) ** place % len(_WIDTHS) for place in reversed(range(_N_BLOCKS))]
-        return ":".join(str(_WIDTHS[digit]) for digit in digits)
+    def _enumerated(self) -> Iterator[str]:
+        return map(":".join, product(map(str, _WIDTHS), repeat=_N_BLOCKS))
 
     def arch_index(self, arch_str: str) -> int:
         """Return the index of a string of widths; see :meth:`AbstractSpace.arch_index`."""

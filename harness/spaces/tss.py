@@ -1,7 +1,7 @@
 """The topology search space of NATS-Bench: every cell of five operations on six edges, in a network of fixed widths."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import product
 from typing import ClassVar, SupportsIndex, final
@@ -37,9 +37,8 @@ class TopologySpace(AbstractSpace):
     def __len__(self) -> int:
         return len(OPERATIONS) ** len(EDGES)
 
-    def arch_str(self, i: SupportsIndex) -> str:
-        """Return the string of a cell; see :meth:`AbstractSpace.arch_str`."""
-        return format_cell(self._cells[check_index(i, self)])
+    def _enumerated(self) -> Iterator[str]:
+        return map(format_cell, self._cells)
 
     def arch_index(self, arch_str: str) -> int:
         """Return the index of a cell's string; see :meth:`AbstractSpace.arch_index`."""

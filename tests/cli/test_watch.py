@@ -22,7 +22,7 @@ from harness.store.live import RunBeat, Sender, WorkerBeat, live_workers, run_be
 from harness.store.watching import FailureCount, RunState
 from harness.zoo import archive_folder
 
-DEADLINE_S = 180
+DEADLINE_S = 600
 SLOW = ["study.split_seeds=[1,2,3,4,5,6,7,8,9,10,11,12]", "runner.workers=2", "runner.parcel_records=1"]
 
 

@@ -18,7 +18,7 @@ from harness.store.files import StoreRoot
 from harness.store.live import live_runs, live_workers, run_beats
 
 SLOW = ["study.split_seeds=[1,2,3,4,5,6,7,8,9,10,11,12]", "runner.workers=2", "runner.parcel_records=1"]
-DEADLINE_S = 120
+DEADLINE_S = 600
 
 
 def measured(root):

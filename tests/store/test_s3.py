@@ -36,7 +36,7 @@ from harness.store.writer import to_parquet, write_failures, write_measurements
 from harness.values import Failure, FailureKind, ModelKey, UnitKey, Variant, WantedRow, WantedUnit
 
 VOLATILE = ["run_id", "seconds", "device"]
-DEADLINE_S = 120
+DEADLINE_S = 600
 SMALL = ["study.spaces=[sss]", "runner.parcel_records=1"]
 
 

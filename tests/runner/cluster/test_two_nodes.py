@@ -21,7 +21,7 @@ from harness.store import open_store
 from harness.store.files import StoreRoot
 from harness.store.live import live_workers
 
-DEADLINE_S = 120
+DEADLINE_S = 600
 SLOW = ["study.split_seeds=[1,2,3,4,5,6,7,8,9,10,11,12]", "runner.parcel_records=1"]
 KINDS = ["runner.workers_on=inference", "runner.measurers_on=measurement"]
 
