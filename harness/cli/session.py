@@ -85,9 +85,8 @@ def open_setting(setting: ArchiveSetting, settings: Settings) -> Archive:
         )
     path = settings.archive_path(setting)
     if setting.is_zoo and not path.exists():
-        arch_indices(
-            settings.study.archs, setting.space, range(len(spaces.get(setting.space)))
-        )  # refuses what no zoo holds
+        whole_space = range(len(spaces.get(setting.space)))
+        arch_indices(settings.study.archs, setting.space, whole_space)  # refuses what no zoo holds
         raise ConfigError(
             f"the zoo is not trained yet (no {path}): run {settings.command('zoo train')} first, or give an "
             f"archive with archives.{setting.space}=FOLDER"
