@@ -153,7 +153,7 @@ def elsewhere(
     view, ask = _VIEWS[whose], functools.partial(populations, store, whose, columns=columns, resampled=resampled)
     query = f"SELECT DISTINCT condition, severity FROM {view} WHERE condition <> '{_UNSHIFTED}' AND acc IS NOT NULL"
     found = {
-        f"{condition}:{severity}" if severity else condition: ask(condition=condition, severity=severity)
+        _called(condition, severity): ask(condition=condition, severity=severity)
         for condition, severity in store.sql(f"{query} ORDER BY ALL").fetchall()
     }
     query = f"SELECT DISTINCT label_set FROM {view} WHERE label_set <> '{USUAL['label_set']}' ORDER BY ALL"
@@ -249,29 +249,30 @@ def _resamples(
 
 def _robust_resamples(rows: pd.DataFrame, index: pd.Index) -> dict[str, Float64[np.ndarray, "networks n"]]:
     """Return accuracies under each condition on resamples, which draw the same images as those of the test images."""
-    return {condition: values for (condition, _), values in _resamples(rows, _called(rows), ["acc"], index).items()}
+    return {condition: values for (condition, _), values in _resamples(rows, _names(rows), ["acc"], index).items()}
 
 
 def _by_condition(rows: pd.DataFrame, column: str, index: pd.Index) -> pd.DataFrame:
     """Return a measurement of each network under each condition that has it, named ``fog:3``."""
     held = rows.loc[rows[column].notna()]
-    return _wide(held, column, _called(held), index)
+    return _wide(held, column, _names(held), index)
 
 
 def _attacked(store: Store, place: Mapping[str, str], index: pd.Index) -> pd.DataFrame:
     """Return imported accuracies on attacked and corrupted images, of the networks of NATS-Bench alone."""
     rows = _where(store.sql("FROM robustness"), place).filter("condition <> 'unshifted'")
     held = rows.project("arch_index, condition, strength AS severity, acc").df()
-    return _wide(held, "acc", _called(held) + " (imported)", index)
+    return _wide(held, "acc", _names(held) + " (imported)", index)
 
 
-def _called(rows: pd.DataFrame) -> pd.Series:
-    """Return how the images of each row are called, such as ``fog:3``."""
-    names = [
-        f"{condition}:{severity:g}" if severity else str(condition)
-        for condition, severity in zip(rows["condition"], rows["severity"], strict=True)
-    ]
-    return pd.Series(names, index=rows.index, dtype=str)
+def _called(condition: str, strength: int | float) -> str:
+    """Return how the images of a condition are called, such as ``fog:3``."""
+    return f"{condition}:{strength:g}" if strength else condition
+
+
+def _names(rows: pd.DataFrame) -> pd.Series:
+    """Return how the images of each row are called."""
+    return pd.Series(list(map(_called, rows["condition"], rows["severity"])), index=rows.index, dtype=str)
 
 
 def _wide(rows: pd.DataFrame, column: str, called: pd.Series, index: pd.Index) -> pd.DataFrame:
@@ -325,11 +326,7 @@ def _published_scores(
 
 
 def _published_group(table: pd.DataFrame, held: Sequence[PublishedColumn], *groups: Group) -> pd.DataFrame:
-    names = {
-        column.name: f"{column.condition}:{column.strength:g}" if column.strength else column.condition
-        for column in held
-        if column.group in groups
-    }
+    names = {column.name: _called(column.condition, column.strength) for column in held if column.group in groups}
     return table.filter(items=list(names)).rename(columns=names).astype(np.float64).dropna(axis=1, how="all")
 
 

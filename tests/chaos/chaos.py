@@ -45,7 +45,7 @@ PLACING = ("runner.workers=2", "runner.parcel_records=1", "runner.attempts=100")
 VOLATILE = ("run_id", "seconds")
 
 KINDS = ("worker",) * 4 + ("driver", "driver and all", "node")
-DEADLINE_S = 600.0
+DEADLINE_S = 300.0
 PAUSE_S = 4.0  # at most, between two kills: a run of this study works a few times as long on two cores
 STARTING_S = 10.0  # some drivers are killed while they start: about so long Python, torch and Ray take
 

@@ -42,7 +42,7 @@ class JobServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=120,
             check=False,
         )
 

@@ -225,7 +225,7 @@ class Kubernetes:
             return self._stand_in(*words)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         environment = {**os.environ, **self.environment}
-        done = subprocess.run(["kubectl", *words], cwd=ROOT, env=environment, timeout=600, check=False, **pipes)
+        done = subprocess.run(["kubectl", *words], cwd=ROOT, env=environment, timeout=60, check=False, **pipes)
         return done.returncode, done.stdout
 
     def _stand_in(self, command, _, what):

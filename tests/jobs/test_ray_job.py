@@ -12,7 +12,7 @@ from tests.clusters.recipes import BIN, make_checkout, write_script
 def submit(checkout, server, *words, **variables):
     """Submit a campaign; return its exit code and what was shown of it."""
     recipe = ["bash", checkout / "jobs" / "ray_job_submit.sh", *words]
-    done = subprocess.run(recipe, env={**server.environment, **variables}, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(recipe, env={**server.environment, **variables}, capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -56,7 +56,7 @@ class Cluster:
     def run(self, script, *words, **variables):
         """Run a recipe to its end; return its exit code and output."""
         process = self.start(script, *words, **variables)
-        output, _ = process.communicate(timeout=600)
+        output, _ = process.communicate(timeout=120)
         return process.returncode, output
 
     def calls(self, name):
@@ -114,7 +114,7 @@ def test_a_notice_interrupts_the_run_and_only_the_time_limit_queues_it_again(clu
     job = cluster.start("slurm_array", **array_task(1, 1))
     wait_until(ready.exists)
     job.send_signal(notice)
-    output, _ = job.communicate(timeout=600)
+    output, _ = job.communicate(timeout=30)
     assert job.returncode == 3, output
     assert cluster.calls("scontrol") == requeued
 
@@ -126,7 +126,7 @@ def test_a_run_that_ends_in_time_after_the_notice_is_not_queued_again(cluster):
     job = cluster.start("slurm_array", **array_task(1, 1))
     wait_until(ready.exists)
     job.send_signal(signal.SIGUSR1)
-    job.communicate(timeout=600)
+    job.communicate(timeout=30)
     assert job.returncode == 0
     assert cluster.calls("scontrol") == []
 
@@ -172,7 +172,7 @@ def test_a_stopped_campaign_of_several_steps_ends_with_the_code_of_its_step(clus
     job = cluster.start("slurm_cluster", **one_ray(4711))
     wait_until(ready.exists)
     job.send_signal(signal.SIGUSR1)
-    output, _ = job.communicate(timeout=600)
+    output, _ = job.communicate(timeout=30)
     assert job.returncode == 3, output
     assert [words[0] for words in cluster.calls("harness")] == ["check", "plan", "run"]
     assert cluster.calls("scontrol")[-1] == ["requeue", "4711"]

@@ -33,7 +33,7 @@ def browse(made_site, tmp_path):
         assert CHROMIUM is not None, "CI=true and there is no chromium: apt install chromium"
         address = f"{(folder / name).as_uri()}#{urlencode(state)}"
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         return done.stdout, re.findall(r"CONSOLE[^\n]*", done.stderr)
 
     return call

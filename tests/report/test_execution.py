@@ -79,5 +79,5 @@ def test_an_interrupt_ends_it_as_one(tmp_path, sent):
         time.sleep(0.1)
         assert process.poll() is None
     os.kill(process.pid, sent)
-    _, printed = process.communicate(timeout=600)
+    _, printed = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in printed) == (3, False), printed
